@@ -1,0 +1,125 @@
+"""The Python interface: load_benchmark, predict, score, leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geobench.benchmark import Benchmark
+from geobench.catalog import card_names
+from geobench.embedded import EMBEDDED, embedded_benchmark
+from geobench.errors import InputError, UsageError, nearest_names
+from geobench.storage import load_benchmark_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from geobench.evaluation.protocol import Protocol
+    from geobench.evaluation.runs import Run
+    from geobench.methods.base import LoadedMethod
+
+
+def load_benchmark(path_or_name: Path | str, *, images: Path | str | None = None) -> Benchmark:
+    """Return a benchmark from its folder, or the embedded one by its name ``quadrupeds``.
+
+    Args:
+        path_or_name: a folder written by ``geobench build-splits``, or ``quadrupeds``.
+        images: folder of the raw dataset's images, when it is not where it was at building time.
+
+    Raises:
+        UsageError: neither a folder nor the name of the embedded benchmark.
+        InputError: the folder is not a benchmark, or of a newer format, or was changed.
+    """
+    path = Path(path_or_name)
+    if path.is_dir():
+        benchmark = load_benchmark_folder(path)
+    elif str(path_or_name) == EMBEDDED:
+        benchmark = embedded_benchmark()
+    elif str(path_or_name) in card_names():
+        raise UsageError(
+            f"{path_or_name!r} is a dataset to build first: geobench build-splits {path_or_name} --source RAW "
+            "--out DIR; then name DIR"
+        )
+    else:
+        raise UsageError(f"{path_or_name!r}: no such benchmark folder{nearest_names(str(path_or_name), [EMBEDDED])}")
+    if images is None:
+        return benchmark
+    if not Path(images).is_dir():
+        raise InputError(f"{images}: no such folder; --images is the folder that holds the raw dataset's images")
+    return replace(benchmark, image_root=Path(images).resolve())
+
+
+def predict(
+    method: str | LoadedMethod,
+    benchmark: Benchmark,
+    *,
+    split: str = "test",
+    protocol: str | Protocol = "default",
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    runs: Path | str = "runs",
+    fresh: bool = False,
+) -> Run:
+    """Run a method on a split and return the run; a finished run is returned as it is, a cut one is completed.
+
+    Args:
+        method: catalogue name, recipe path, ``file.py:Class``, ``module:Class``, entry point, or a loaded method.
+        benchmark: what to run on.
+        split: name of the split.
+        protocol: preset name, path, or protocol; it decides which questions are asked and how they are counted.
+        limit: ask only so many pairs, spread evenly; such runs stay off leaderboards.
+        seed: for methods that draw random numbers.
+        device: torch device.
+        runs: folder below which the run is kept.
+        fresh: start over.
+    """
+    from geobench.evaluation.protocol import Protocol, find_protocol
+    from geobench.evaluation.runner import Job, predict_job
+    from geobench.methods.loader import load_method
+
+    loaded = load_method(method, device=device) if isinstance(method, str) else method
+    chosen = protocol if isinstance(protocol, Protocol) else find_protocol(protocol)
+    job = Job(loaded, benchmark, split, chosen, limit=limit, seed=seed, device=device)
+    return predict_job(job, Path(runs), fresh=fresh)
+
+
+def score(run: Run | Path | str, *, benchmark: Benchmark | None = None) -> pd.DataFrame:
+    """Score a run under its protocol, keep the scores beside it, and return them in long form.
+
+    Args:
+        run: a run, or its folder.
+        benchmark: what it ran on; by default it is loaded from where it was.
+
+    Returns:
+        One row per scope, subset, metric and alpha: value (0 to 1), low, high, n.
+
+    Raises:
+        InputError: the benchmark is gone, or is not the one the run was made on.
+    """
+    from geobench.evaluation.scoring import score_run
+
+    return score_run(run, benchmark)
+
+
+def leaderboard(runs: Sequence[Run | Path | str], *, alpha: float = 0.10, metric: str | None = None) -> pd.DataFrame:
+    """Return methods × benchmarks, standard and geometry-aware PCK in percent.
+
+    Args:
+        runs: runs, or folders of runs; unscored ones are scored.
+        alpha: the PCK threshold.
+        metric: ``per_image`` or ``per_point``; the protocol's headline by default.
+
+    Raises:
+        InputError: a column would mix benchmark fingerprints or protocols.
+    """
+    from geobench.evaluation.runs import Run, load_run
+    from geobench.reporting.leaderboard import leaderboard_table
+
+    loaded = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    for run in loaded:
+        if not (run.folder / "scores.parquet").is_file():
+            score(run)
+    return leaderboard_table(loaded, alpha=alpha, metric=metric).frame

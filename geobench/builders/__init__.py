@@ -1,0 +1,1 @@
+"""Raw dataset -> Benchmark, one file per dataset."""

@@ -1,0 +1,63 @@
+"""What a user may ask of a builder, and how a builder is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from pathlib import Path
+
+from geobench.benchmark import Benchmark
+from geobench.card import Card
+from geobench.errors import InputError, UsageError
+
+
+def _silent(done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Options of ``geobench build-splits``; a builder lists the ones it understands in ``OPTIONS``.
+
+    Attributes:
+        seed: replaces the seed of the card's split recipe.
+        require_images: refuse to build when an annotated image file is absent.
+        crowd_list: False to go on without AP-10K's list of crowded images.
+        skip_invalid: leave malformed records out and record that, instead of stopping.
+        pair_annotations: folder of the authors' own pair files to import instead of sampling pairs.
+        progress: called with (done, total).
+    """
+
+    seed: int | None = None
+    require_images: bool = False
+    crowd_list: bool = True
+    skip_invalid: bool = False
+    pair_annotations: Path | None = None
+    progress: Callable[[int, int], None] = field(default=_silent, compare=False)
+
+    def changed(self) -> set[str]:
+        """Return the names of the options that differ from their defaults."""
+        return {f.name for f in fields(self) if f.compare and getattr(self, f.name) != f.default}
+
+
+def build_benchmark(card: Card, source: Path, options: BuildOptions | None = None) -> Benchmark:
+    """Return the benchmark that the card's builder makes of the raw dataset in ``source``.
+
+    Raises:
+        UsageError: an option is given that this builder does not have.
+        InputError: the raw data or the card's builder is missing or malformed.
+    """
+    options = options or BuildOptions()
+    try:
+        builder = import_module(card.builder)
+    except ImportError as error:
+        raise InputError(f"card {card.name}: builder {card.builder!r} cannot be imported ({error})") from error
+    unknown = sorted(options.changed() - builder.OPTIONS)
+    if unknown:
+        flags = ", ".join("--" + name.replace("_", "-") for name in unknown)
+        raise UsageError(f"the builder of {card.name} has no option {flags}; leave it out")
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder; --source is the folder that holds the raw {card.title} files")
+    benchmark: Benchmark = builder.build(source, card, options)
+    return benchmark

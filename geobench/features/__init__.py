@@ -1,0 +1,1 @@
+"""Image -> dense feature map, one file per backbone."""

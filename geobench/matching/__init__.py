@@ -1,0 +1,1 @@
+"""Two feature maps + query points -> target points."""

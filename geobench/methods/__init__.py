@@ -1,0 +1,1 @@
+"""A method describes one image and matches two descriptions."""

@@ -1,0 +1,88 @@
+"""Fixtures shared by all tests: a tiny benchmark with real image files, and a cache folder of the test session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from geobench.benchmark import Benchmark, Pairs
+from geobench.card import Card
+from geobench.embedded import CACHE_VARIABLE
+from geobench.instances import Instances
+
+SHARED = Path(__file__).parents[2] / "shared"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not beside this clone")
+
+TINY_CARD = {
+    "name": "tiny",
+    "title": "Tiny",
+    "version": 1,
+    "builder": "tests",
+    "threshold": "bbox",
+    "licence": "Apache-2.0",
+    "citation": "none",
+    "keypoints": {
+        "names": ["nose", "left_paw", "right_paw", "tail"],
+        "mirror": [["left_paw", "right_paw"]],
+        "groups": {"paw": ["left_paw", "right_paw"]},
+    },
+}
+
+
+def make_tiny_benchmark(folder: Path, *, n: int = 8, seed: int = 0) -> Benchmark:
+    """Return a benchmark of ``n`` noise images in two categories, all ordered pairs within a category."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = np.stack([rng.integers(40, 60, n), rng.integers(30, 50, n)], axis=1)
+    names = [f"images/{row:03d}.png" for row in range(n)]
+    (folder / "images").mkdir(exist_ok=True)
+    for name, (width, height) in zip(names, sizes, strict=True):
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / name)
+    visibility = rng.choice([0, 2, 2, 2], (n, 4)).astype(np.uint8)
+    visibility[:, 0] = 2
+    categories = ["cat" if row % 2 else "dog" for row in range(n)]
+    instances = Instances.from_columns(
+        id=[f"{row:03d}" for row in range(n)],
+        image=names,
+        size=sizes,
+        bbox=np.column_stack([np.full((n, 2), 5.0), sizes - 10.0]),
+        category=categories,
+        keypoints=rng.uniform(5, 25, (n, 4, 2)),
+        visibility=visibility,
+        azimuth=rng.uniform(0, 360, n),
+    )
+    ordered = [(i, j) for i in range(n) for j in range(n) if i != j and categories[i] == categories[j]]
+    source, target = np.array(ordered, dtype=np.int32).T
+    pairs = Pairs(source.copy(), target.copy(), np.array([categories[i] for i in source]))
+    card = Card.model_validate(TINY_CARD)
+    return Benchmark(
+        name="tiny",
+        card=card,
+        skeletons=card.skeletons(),
+        instances=instances,
+        splits={"test": pairs},
+        threshold="bbox",
+        image_root=folder,
+        recipe={"seed": seed},
+    )
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Benchmark:
+    """A tiny benchmark, saved and loaded."""
+    from geobench.storage import load_benchmark_folder
+
+    return load_benchmark_folder(make_tiny_benchmark(tmp_path / "raw").save(tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep what tests cache out of the user's cache folder."""
+    import os
+
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ[CACHE_VARIABLE] = str(folder)
+    return folder
