@@ -1,0 +1,142 @@
+"""The numbers printed in the paper: every cell is there, and the cells agree among themselves."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from geobench.catalog import published_folder
+from geobench.reporting.published import COLUMNS, load_published
+
+SPAIR_CATEGORIES = """aeroplane bicycle bird boat bottle bus car cat chair cow dog horse
+    motorbike person pottedplant sheep train tvmonitor"""
+
+
+@pytest.fixture(scope="module")
+def published() -> pd.DataFrame:
+    return load_published()
+
+
+def table(published: pd.DataFrame, name: str) -> pd.DataFrame:
+    return published[published["source"].str.contains(name, regex=False)]
+
+
+# Counted by hand from the printed tables.
+# Table 2: 14 methods x (18 categories + All) = 266, and NeuCongeal's 3 printed cells.
+# Table 3: 8 methods x 15 columns = 120, and 3 methods without AP-10K x 6 = 18.
+# Table 4: 8 methods x 6 columns = 48, and 3 methods without AP-10K x 3 = 9.
+# Table 5: 8 variants x 6 columns. Pose: 3 features x 4 columns.
+@pytest.mark.parametrize(
+    ("name", "rows", "methods"),
+    [
+        ("Table 2", 269, 15),
+        ("Table 3", 138, 11),
+        ("Table 4", 57, 11),
+        ("Table 5", 48, 8),
+        ("pose awareness", 12, 3),
+    ],
+)
+def test_every_printed_cell_is_there(published: pd.DataFrame, name: str, rows: int, methods: int) -> None:
+    part = table(published, name)
+    assert len(part) == rows
+    assert part["method"].nunique() == methods
+
+
+def test_nothing_else_is_there(published: pd.DataFrame) -> None:
+    assert len(published) == 269 + 138 + 57 + 48 + 12
+    assert tuple(published.columns) == COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("method", "benchmark", "split", "scope", "subset", "metric", "alpha", "value"),
+    [
+        # Table 2
+        ("ASIC", "spair71k", "test", "all", "all", "per_point", 0.10, 36.9),
+        ("DIFT", "spair71k", "test", "category:pottedplant", "all", "per_point", 0.10, 57.8),
+        ("NeuCongeal", "spair71k", "test", "category:dog", "all", "per_point", 0.10, 35.2),
+        ("GeoAware (zero-shot)", "spair71k", "test", "all", "all", "per_point", 0.10, 69.6),
+        ("SCOT", "spair71k", "test", "category:tvmonitor", "all", "per_image", 0.10, 40.8),
+        ("GeoAware", "spair71k", "test", "category:bus", "all", "per_image", 0.10, 91.6),
+        ("GeoAware (adaptive pose)", "spair71k", "test", "category:sheep", "all", "per_image", 0.10, 78.9),
+        # Table 3
+        ("GeoAware (zero-shot)", "spair71k", "test", "all", "all", "per_image", 0.10, 65.4),
+        ("DINOv2+NN", "ap10k", "test/cross-family", "all", "all", "per_image", 0.01, 4.4),
+        ("SD+DINO", "ap10k", "test/cross-species", "all", "all", "per_image", 0.05, 39.7),
+        ("SCorrSAN", "pf-pascal", "test", "all", "all", "per_image", 0.15, 96.6),
+        ("GeoAware (AP-10K pre-trained)", "pf-pascal", "test", "all", "all", "per_image", 0.05, 85.9),
+        # Table 4
+        ("DHF", "spair71k", "test", "all", "geometry_aware", "per_image", 0.10, 56.7),
+        ("SD+DINO (S)", "spair71k", "test", "all", "geometry_aware", "per_image", 0.05, 50.3),
+        ("GeoAware (adaptive pose)", "ap10k", "test/intra-species", "all", "geometry_aware", "per_point", 0.10, 83.2),
+        # Table 5
+        ("+ Pose-variant Augmentation", "spair71k", "test", "all", "geometry_aware", "per_image", 0.05, 60.5),
+        ("+ Window Soft Argmax (5)", "spair71k", "test", "all", "all", "per_image", 0.01, 22.3),
+        # pose
+        ("DINOv2", "spair71k", "test", "pose:L/R", "all", "accuracy", None, 63.8),
+        ("SD", "spair71k", "test", "pose:L/R or F/B", "all", "accuracy", None, 96.0),
+    ],
+)
+def test_printed_cells(
+    published: pd.DataFrame,
+    method: str,
+    benchmark: str,
+    split: str,
+    scope: str,
+    subset: str,
+    metric: str,
+    alpha: float | None,
+    value: float,
+) -> None:
+    named = (published[["method", "benchmark", "split", "scope", "subset", "metric"]] == [
+        method, benchmark, split, scope, subset, metric,
+    ]).all(axis=1)  # fmt: skip
+    at_alpha = published["alpha"].isna() if alpha is None else published["alpha"] == alpha
+    assert set(published.loc[named & at_alpha, "value"]) == {value}
+
+
+def test_marks_of_the_methods(published: pd.DataFrame) -> None:
+    fine_tuned = published.loc[published["fine_tuned_backbone"], "method"]
+    mirrored = published.loc[published["mirror_index"], "method"]
+    assert set(fine_tuned) == {"PMNC", "SCorrSAN", "CATs++"}
+    assert set(mirrored) == {"NeuCongeal", "GeoAware (zero-shot)", "GeoAware (adaptive pose)"}
+    with_index = published["setting"] == "unsupervised-mirror-index"
+    assert set(published.loc[with_index, "method"]) == {"NeuCongeal", "GeoAware (zero-shot)"}
+
+
+def test_averaging_of_table_2_follows_the_setting(published: pd.DataFrame) -> None:
+    part = table(published, "Table 2")
+    supervised = part["setting"] == "supervised"
+    assert set(part.loc[supervised, "metric"]) == {"per_image"}
+    assert set(part.loc[~supervised, "metric"]) == {"per_point"}
+    assert set(part["scope"]) == {"all", *(f"category:{name}" for name in SPAIR_CATEGORIES.split())}
+
+
+def test_only_the_pose_table_has_no_threshold(published: pd.DataFrame) -> None:
+    assert (published["alpha"].isna() == published["scope"].str.startswith("pose:")).all()
+
+
+def test_a_cell_printed_twice_is_printed_the_same(published: pd.DataFrame) -> None:
+    key = ["method", "benchmark", "split", "scope", "subset", "metric", "alpha"]
+    cells = published.groupby(key, dropna=False)["value"]
+    assert (cells.nunique() == 1).all()
+    # The nine supervised methods' SPair-71k averages of Table 2, less the two Table 3 leaves out.
+    assert (cells.size() > 1).sum() == 7
+
+
+def test_ablation_ends_match_the_methods_they_describe(published: pd.DataFrame) -> None:
+    def values(method: str) -> set[tuple[str, float, float]]:
+        of = (published["method"] == method) & (published["benchmark"] == "spair71k") & (published["scope"] == "all")
+        return set(published.loc[of, ["subset", "alpha", "value"]].itertuples(index=False, name=None))
+
+    assert values("Baseline") == values("SD+DINO (S)")
+    assert values("+ Window Soft Argmax (15)") == values("GeoAware")
+
+
+def test_pck_grows_with_the_threshold(published: pd.DataFrame) -> None:
+    pck = published[published["metric"] != "accuracy"].sort_values("alpha", kind="stable")
+    key = ["method", "benchmark", "split", "scope", "subset", "metric"]
+    assert pck.groupby(key)["value"].is_monotonic_increasing.all()
+
+
+def test_the_default_folder_is_the_catalogue_one(published: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(published, load_published(published_folder()))
