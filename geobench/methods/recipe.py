@@ -1,0 +1,155 @@
+"""A method written as a recipe: which features, which matcher, or which class with which options.
+
+    [[features]]                      method = "my_package.my_module:MyMethod"
+    extractor = "dense-sift"          [options]
+    [matcher]                         layers = 3
+    kind = "nearest"
+
+The left form is composed here: each extractor's map is normalised to unit length, several maps are weighted and
+concatenated, and the matcher reads the points off the similarity of the two descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, create_model
+
+from geobench.errors import InputError
+from geobench.files import sha256_of
+from geobench.methods.base import Method
+from geobench.methods.classes import construct, find_class
+from geobench.methods.parts import Extractor, Matcher, find_part, own_settings
+from geobench.typed_toml import StrictModel, load_model, validate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from geobench.features.feature_map import FeatureMap
+    from geobench.picture import Picture
+
+
+class Recipe(StrictModel):
+    """One leaderboard row, as written in ``baselines/<name>.toml``.
+
+    Attributes:
+        setting: kind of supervision, as tables print it.
+        features: groups of features; each has ``extractor``, ``weight`` and the extractor's own settings.
+        matcher: ``kind`` and the matcher's own settings.
+        method: ``module:Class`` or ``file.py:Class`` (relative to the recipe), instead of features and matcher.
+        options: keyword arguments of that class.
+    """
+
+    title: str
+    setting: str = ""
+    description: str = ""
+    features: tuple[dict[str, Any], ...] = ()
+    matcher: dict[str, Any] | None = None
+    method: str | None = None
+    options: dict[str, Any] = {}
+
+
+class _Weighted(StrictModel):
+    """What every group of features may say beside its extractor's settings."""
+
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+
+@dataclass(frozen=True)
+class BuiltRecipe:
+    """A recipe made into a method, with the recipe as run.json records it: every default filled in."""
+
+    method: Method
+    recipe: dict[str, Any]
+    sha256: str
+
+
+class ComposedMethod:
+    """Features and a matcher: describes an image by one feature map, matches two maps.
+
+    Args:
+        name: name of the recipe.
+        extractors: image to feature map, one per group.
+        weights: factor of each group's unit-length features before they are concatenated.
+        matcher: two maps and query points to target points.
+    """
+
+    def __init__(self, name: str, extractors: list[Extractor], weights: list[float], matcher: Matcher) -> None:
+        self.name = name
+        self.extractors = extractors
+        self.weights = weights
+        self.matcher = matcher
+
+    def describe(self, picture: Picture) -> FeatureMap:
+        """Return the feature map of one image.
+
+        Raises:
+            InputError: two groups show different parts of the image.
+        """
+        from geobench.features.feature_map import fuse
+
+        return fuse([extractor(picture) for extractor in self.extractors], self.weights)
+
+    def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
+        return self.matcher(source, target, points)
+
+
+def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
+    """Return the method that the recipe at ``path`` describes.
+
+    Raises:
+        InputError: the recipe is malformed; the message names file, key and the nearest valid one.
+        UsageError: the class it names does not exist.
+    """
+    recipe = load_model(path, Recipe)
+    _check_form(recipe, path)
+    build = _compose if recipe.features else _construct
+    method, resolved = build(recipe, path, device)
+    return BuiltRecipe(method, recipe.model_dump(mode="json", exclude_none=True) | resolved, sha256_of(path))
+
+
+def _check_form(recipe: Recipe, path: Path) -> None:
+    composed = bool(recipe.features or recipe.matcher)
+    if composed == (recipe.method is not None):
+        found = "both" if composed else "neither"
+        raise InputError(f"{path}: give either [[features]] with [matcher], or method; found {found}")
+    if composed and not (recipe.features and recipe.matcher):
+        raise InputError(f"{path}: {'[matcher]' if recipe.features else '[[features]]'} is missing; add it")
+    if composed and recipe.options:
+        raise InputError(f"{path}: [options] belong to method; put the settings under [[features]] or [matcher]")
+
+
+def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
+    """Return the method of a recipe that names a class."""
+    found = find_class(str(recipe.method), path.parent)
+    try:
+        return construct(found, recipe.options, device), {}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _compose(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
+    """Return the method of a recipe made of parts, and its tables with every default filled in."""
+    groups = [_group(table, device, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
+    matcher, resolved = _matcher(recipe.matcher or {}, f"{path}: [matcher]")
+    method = ComposedMethod(path.stem, [g[0] for g in groups], [g[1]["weight"] for g in groups], matcher)
+    return method, {"features": [g[1] for g in groups], "matcher": resolved}
+
+
+def _group(table: Mapping[str, Any], device: str, where: str) -> tuple[Extractor, dict[str, Any]]:
+    module = find_part("geobench.features", table.get("extractor"), where)
+    model = create_model("Group", __base__=(_Weighted, module.Settings), extractor=(str, ...))
+    values = validate(table, model, where)
+    settings = own_settings(module, values, {"extractor", "weight"})
+    return module.Extractor(settings, device), values.model_dump(mode="json")
+
+
+def _matcher(table: Mapping[str, Any], where: str) -> tuple[Matcher, dict[str, Any]]:
+    module = find_part("geobench.matching", table.get("kind"), where)
+    values = validate(table, create_model("Matching", __base__=module.Settings, kind=(str, ...)), where)
+    return module.Matcher(own_settings(module, values, {"kind"})), values.model_dump(mode="json")

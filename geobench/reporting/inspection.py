@@ -1,0 +1,72 @@
+"""What is in a benchmark: counts, geometry-aware shares, images per category, fingerprint, licence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from geobench.benchmark import Benchmark, Pairs
+
+
+def inspect_benchmark(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the facts of a benchmark as JSON-ready values; shares are between 0 and 1."""
+    table = benchmark.instances
+    categories, counts = np.unique(table.category, return_counts=True)
+    absent = sum(not (benchmark.image_root / str(name)).is_file() for name in np.unique(table.image))
+    return {
+        "name": benchmark.name,
+        "title": benchmark.card.title,
+        "fingerprint": benchmark.fingerprint,
+        "licence": benchmark.card.licence,
+        "threshold": benchmark.threshold,
+        "instances": len(table),
+        "images": len(np.unique(table.image)),
+        "images_absent": absent,
+        "image_root": str(benchmark.image_root),
+        "keypoints": int(table.visible.sum()),
+        "splits": {name: _split_facts(benchmark, pairs) for name, pairs in benchmark.splits.items()},
+        "instances_per_category": dict(zip(categories.tolist(), counts.tolist(), strict=True)),
+        "recipe": dict(benchmark.recipe),
+    }
+
+
+def _split_facts(benchmark: Benchmark, pairs: Pairs) -> dict[str, Any]:
+    mutual, tags = pairs.mutual(benchmark), pairs.geometry_aware(benchmark)
+    n_pairs, n_keypoints = len(pairs), int(mutual.sum())
+    return {
+        "pairs": n_pairs,
+        "images": len(np.unique(np.concatenate([pairs.source, pairs.target]))),
+        "labels": len(np.unique(pairs.category)),
+        "keypoint_pairs": n_keypoints,
+        "geometry_aware_keypoint_share": int(tags.sum()) / n_keypoints if n_keypoints else None,
+        "geometry_aware_pair_share": int(tags.any(axis=1).sum()) / n_pairs if n_pairs else None,
+    }
+
+
+def inspection_text(facts: dict[str, Any]) -> str:
+    """Return the facts of :func:`inspect_benchmark` as text for the terminal."""
+    head = [
+        f"{facts['title']} ({facts['name']})",
+        f"fingerprint  {facts['fingerprint']}",
+        f"licence      {facts['licence']}",
+        f"threshold    alpha x longer side of the target's {facts['threshold']}",
+        f"instances    {facts['instances']:,} in {facts['images']:,} images, {facts['keypoints']:,} visible keypoints",
+        f"images       {facts['image_root']}"
+        + (f" ({facts['images_absent']:,} absent)" if facts["images_absent"] else ""),
+        f"recipe       {', '.join(f'{key}={value}' for key, value in facts['recipe'].items())}",
+    ]
+    columns = ["split", "pairs", "images", "labels", "keypoint pairs", "geo keypoints", "geo pairs"]
+    rows = [
+        [name, f"{s['pairs']:,}", f"{s['images']:,}", s["labels"], f"{s['keypoint_pairs']:,}"]
+        + [_percent(s["geometry_aware_keypoint_share"]), _percent(s["geometry_aware_pair_share"])]
+        for name, s in facts["splits"].items()
+    ]
+    splits = tabulate(rows, columns, tablefmt="simple", colalign=["left"] + ["right"] * 6, disable_numparse=True)
+    categories = ", ".join(f"{name} {n}" for name, n in facts["instances_per_category"].items())
+    return "\n".join([*head, "", splits, "", f"instances per category: {categories}"])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}%"

@@ -1,0 +1,153 @@
+"""Methods × benchmarks: one table from many runs, which refuses to mix what cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float64
+
+from geobench.errors import InputError
+from geobench.evaluation.protocol import Protocol
+from geobench.evaluation.runs import Run
+
+SUBSETS = {"all": "standard", "geometry_aware": "geometry-aware"}
+TRUTH_MARK = "‡"
+FAILURE_MARK = "§"
+
+
+class Column(NamedTuple):
+    """What one column of a leaderboard counts."""
+
+    benchmark: str
+    split: str
+    subset: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A table for people.
+
+    Attributes:
+        methods: one name per row, best first, bounds and printed rows last.
+        columns: benchmark, split and subset of each column.
+        values: PCK in percent, NaN where a method has no figure, [methods, columns].
+        competes: rows measured here by a method that was not given the answer; only these can be best.
+        caption: what the numbers are.
+        metric: ``per_image`` or ``per_point``.
+        notes: the meaning of marks, and what was left out and why.
+    """
+
+    methods: list[str]
+    columns: list[Column]
+    values: Float64[np.ndarray, "m c"]
+    competes: Bool[np.ndarray, " m"]
+    caption: str
+    metric: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The same as a DataFrame: rows by method, columns by (benchmark, split, subset)."""
+        names = pd.MultiIndex.from_tuples(self.columns, names=list(Column._fields))
+        return pd.DataFrame(self.values, index=pd.Index(self.methods, name="method"), columns=names)
+
+
+def leaderboard_table(runs: Sequence[Run], *, alpha: float = 0.10, metric: str | None = None) -> Leaderboard:
+    """Return the leaderboard of ``runs`` at one PCK threshold.
+
+    Args:
+        runs: scored runs. Unfinished, failed and ``--limit``ed ones are left out and named in the notes.
+        alpha: the PCK threshold.
+        metric: ``per_image`` or ``per_point``; by default the headline of the runs' protocol.
+
+    Raises:
+        InputError: no run is left; two runs differ in fingerprint or protocol; no score at alpha.
+    """
+    kept, notes = _presentable(runs)
+    _check_comparable(kept)
+    protocol = Protocol.model_validate(kept[0].record.protocol)
+    metric = metric or protocol.averaging.replace("-", "_")
+    cells: dict[str, dict[Column, float]] = {}
+    for run in _latest(kept, notes):
+        cells.setdefault(_row_name(run), {}).update(_cells(run, alpha, metric))
+    bounds = {_row_name(run) for run in kept if run.record.method.knows_truth}
+    methods = sorted(cells, key=lambda name: (name in bounds, -float(np.mean(list(cells[name].values()))), name))
+    columns = list(dict.fromkeys(column for run in kept for column in _cells(run, alpha, metric)))
+    values = np.array([[cells[name].get(column, np.nan) for column in columns] for name in methods])
+    competes = np.array([name not in bounds for name in methods])
+    title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
+    caption = f"{title}, protocol {protocol.name} ({protocol.fingerprint[:12]})"
+    return Leaderboard(methods, columns, values, competes, caption, metric, notes + _mark_notes(methods))
+
+
+def _presentable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Return the runs that belong in a table, and one note for each kind that does not."""
+    reasons = {
+        "unfinished or failed": [r for r in runs if r.record.status in ("started", "failed")],
+        "limited to a part of the split": [r for r in runs if r.record.benchmark.limit is not None],
+    }
+    left_out = {id(run) for some in reasons.values() for run in some}
+    kept = [run for run in runs if id(run) not in left_out]
+    notes = [f"left out, {why}: {', '.join(_label(run) for run in some)}" for why, some in reasons.items() if some]
+    if not kept:
+        raise InputError(f"no run to show ({'; '.join(notes) or 'none found'}); finish a run without --limit")
+    return kept, notes
+
+
+def _label(run: Run) -> str:
+    return f"{run.record.method.name} on {run.record.benchmark.name}/{run.record.benchmark.split} ({run.record.id})"
+
+
+def _row_name(run: Run) -> str:
+    record = run.record
+    return record.method.title + TRUTH_MARK * record.method.knows_truth + FAILURE_MARK * (record.n_pairs_failed > 0)
+
+
+def _check_comparable(runs: Sequence[Run]) -> None:
+    first: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        asked = run.record.benchmark
+        other = first.setdefault((asked.name, asked.split), run)
+        if other.record.benchmark.fingerprint != asked.fingerprint:
+            raise InputError(
+                f"{asked.name}/{asked.split}: {_label(run)} and {_label(other)} were made on different benchmarks "
+                f"({asked.fingerprint[:12]} and {other.record.benchmark.fingerprint[:12]}); show them apart"
+            )
+        if runs[0].record.protocol_fingerprint != run.record.protocol_fingerprint:
+            raise InputError(
+                f"{_label(run)} and {_label(runs[0])} were counted under different protocols "
+                f"({run.record.protocol['name']} and {runs[0].record.protocol['name']}); choose one with --protocol"
+            )
+
+
+def _latest(runs: Sequence[Run], notes: list[str]) -> list[Run]:
+    """Return the newest run of each method and split; older ones are named in the notes."""
+    newest: dict[tuple[str, str, str], Run] = {}
+    for run in sorted(runs, key=lambda r: r.record.started_at):
+        key = (run.record.method.title, run.record.benchmark.name, run.record.benchmark.split)
+        if key in newest:
+            notes.append(f"left out, a newer run exists: {_label(newest[key])}")
+        newest[key] = run
+    return list(newest.values())
+
+
+def _cells(run: Run, alpha: float, metric: str) -> dict[Column, float]:
+    scores, asked = run.scores(), run.record.benchmark
+    chosen = scores[(scores.scope == "all") & (scores.metric == metric) & ((scores.alpha - alpha).abs() < 1e-9)]
+    if chosen.empty:
+        known = ", ".join(f"{value:g}" for value in sorted(scores.alpha.unique()))
+        raise InputError(f"{run.folder}: no {metric} score at alpha {alpha:g}; scored at {known}")
+    percent = dict(zip(chosen.subset, 100 * chosen.value, strict=True))
+    return {Column(asked.name, asked.split, title): float(percent[subset]) for subset, title in SUBSETS.items()}
+
+
+def _mark_notes(methods: Sequence[str]) -> list[str]:
+    marks = {
+        TRUTH_MARK: "is given the answer: a bound, not ranked",
+        FAILURE_MARK: "failed on some pairs, which count as wrong",
+    }
+    return [f"{mark} {meaning}" for mark, meaning in marks.items() if mark in "".join(methods)]

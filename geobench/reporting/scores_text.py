@@ -1,0 +1,81 @@
+"""The scores of one run as text for the terminal."""
+
+from __future__ import annotations
+
+import pandas as pd
+from tabulate import tabulate
+
+from geobench.errors import UsageError
+from geobench.evaluation.protocol import Protocol
+from geobench.evaluation.runs import Run
+
+_SUBSETS = {"all": "all keypoints", "geometry_aware": "geometry-aware"}
+
+
+def scores_text(
+    run: Run,
+    scores: pd.DataFrame,
+    metric: str = "both",
+    alphas: tuple[float, ...] = (),
+    protocol: Protocol | None = None,
+) -> str:
+    """Return the overall PCK of a run in percent: subset × metric × alpha.
+
+    Raises:
+        UsageError: an alpha was asked for that the protocol does not have.
+    """
+    record = run.record
+    protocol = protocol or Protocol.model_validate(record.protocol)
+    shown = alphas or protocol.alphas
+    unknown = [alpha for alpha in shown if alpha not in protocol.alphas]
+    if unknown:
+        known = ", ".join(f"{alpha:g}" for alpha in protocol.alphas)
+        raise UsageError(f"--alpha {unknown[0]:g} is not among the thresholds of protocol {protocol.name}: {known}")
+    rows = []
+    for subset, title in _SUBSETS.items():
+        for kind in ("per_image", "per_point"):
+            chosen = scores[(scores.scope == "all") & (scores.subset == subset) & (scores.metric == kind)]
+            if len(chosen) and metric in ("both", kind.replace("_", "-")):
+                values = [_value(chosen, alpha) for alpha in shown]
+                rows.append([title, kind.replace("_", " "), *values, f"{int(chosen.n.iloc[0]):,}"])
+    header = ["keypoints", "average", *(f"PCK@{alpha:g}" for alpha in shown), "n"]
+    table = tabulate(
+        rows, header, tablefmt="simple", colalign=["left", "left"] + ["right"] * (len(shown) + 1), disable_numparse=True
+    )
+    return f"{_title(run, protocol)}\n\n{table}\n\n{_footer(run)}\n"
+
+
+def failure_text(run: Run) -> str:
+    """Return a sentence about failed pairs, or an empty string when there are none."""
+    record = run.record
+    if not record.n_pairs_failed:
+        return ""
+    return (
+        f"geobench: warning: {record.method.name} failed on {record.n_pairs_failed:,} of {record.n_pairs_effective:,} pairs "
+        f"(first: {record.first_failure}); they count as wrong, see {run.folder / 'failures.parquet'}"
+    )
+
+
+def _value(chosen: pd.DataFrame, alpha: float) -> str:
+    value = chosen.value[(chosen.alpha - alpha).abs() < 1e-9].iloc[0]
+    return "-" if pd.isna(value) else f"{100 * value:.2f}"
+
+
+def _title(run: Run, protocol: Protocol) -> str:
+    record = run.record
+    asked = (
+        f"{record.n_pairs:,} of {record.n_pairs_original:,} pairs"
+        if record.benchmark.limit
+        else f"{record.n_pairs:,} pairs"
+    )
+    place = f"{record.benchmark.name} {record.benchmark.split}"
+    return f"{record.method.title} on {place} ({asked}; protocol {protocol.name}), percent"
+
+
+def _footer(run: Run) -> str:
+    cost, pairs = run.record.cost, max(run.record.n_pairs_effective, 1)
+    per_image = 1000 * cost.describe_s / max(cost.n_described, 1)
+    return (
+        f"{cost.wall_s:.1f} s: {per_image:.1f} ms per described image, {1000 * cost.match_s / pairs:.2f} ms per matched pair; "
+        f"peak {cost.peak_memory_mib:,.0f} MiB\nrun: {run.folder}"
+    )

@@ -1,0 +1,115 @@
+"""A leaderboard as text for the terminal, CSV, Markdown or LaTeX. The best measured figure is marked per column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from itertools import groupby
+
+import numpy as np
+from jaxtyping import Bool
+from tabulate import tabulate
+
+from geobench.reporting.leaderboard import Column, Leaderboard
+
+_SHORT = {"standard": "std", "geometry-aware": "geo"}
+
+
+def render(board: Leaderboard, style: str) -> str:
+    """Return the leaderboard as text in the ``style`` ``table``, ``csv``, ``markdown`` or ``latex``."""
+    return STYLES[style](board)
+
+
+def is_best(board: Leaderboard) -> Bool[np.ndarray, "m c"]:
+    """Return which cells hold the best figure of their column, as printed; only competing rows can."""
+    shown = np.where(board.competes[:, None] & ~np.isnan(board.values), board.values.round(1), -np.inf)
+    return np.isfinite(shown) & (shown == shown.max(axis=0, initial=-np.inf))
+
+
+def _cells(board: Leaderboard, best: str, absent: str) -> list[list[str]]:
+    rows = []
+    for name, values, flags in zip(board.methods, board.values, is_best(board), strict=True):
+        texts = [absent if np.isnan(value) else f"{value:.1f}" for value in values]
+        rows.append([name, *(best.format(text) if flag else text for text, flag in zip(texts, flags, strict=True))])
+    return rows
+
+
+def _setting(column: Column) -> str:
+    return column.split.removeprefix("test/")
+
+
+def _aligned(rows: list[list[str]], header: list[str], style: str) -> str:
+    align = ["left"] + ["right"] * (len(header) - 1)
+    return tabulate(rows, header, tablefmt=style, colalign=align, disable_numparse=True)
+
+
+def as_text(board: Leaderboard) -> str:
+    """Return a table for the terminal; ``*`` marks the best measured figure of a column."""
+    header = ["method", *(f"{c.benchmark}\n{_setting(c)}\n{_SHORT[c.subset]}" for c in board.columns)]
+    table = _aligned(_cells(board, "* {}", "-"), header, "simple")
+    return "\n".join([board.caption, "", table, "", "* best of its column", *board.notes]) + "\n"
+
+
+def as_markdown(board: Leaderboard) -> str:
+    """Return a GitHub table; the best measured figure of a column is bold."""
+    header = ["method", *(f"{c.benchmark} {_setting(c)} {_SHORT[c.subset]}" for c in board.columns)]
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in _cells(board, "**{}**", "–")]
+    notes = "\n".join(f"- {note}" for note in board.notes)
+    return f"{board.caption}.\n\n{_aligned(rows, header, 'github')}\n\n{notes}".rstrip() + "\n"
+
+
+def as_csv(board: Leaderboard) -> str:
+    """Return one line per cell: method, benchmark, split, subset, metric, value in percent, competes."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["method", *Column._fields, "metric", "value", "competes"])
+    for name, values, competes in zip(board.methods, board.values, board.competes, strict=True):
+        for column, value in zip(board.columns, values, strict=True):
+            if not np.isnan(value):
+                writer.writerow([name, *column, board.metric, f"{value:.4f}", str(bool(competes)).lower()])
+    return stream.getvalue()
+
+
+def as_latex(board: Leaderboard) -> str:
+    """Return a booktabs table with one column group per benchmark and split."""
+    groups = [(key, len(list(some))) for key, some in groupby(board.columns, lambda c: (c.benchmark, _setting(c)))]
+    spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_tex(' '.join(key))}}}" for key, width in groups)
+    subsets = " & ".join(_SHORT[column.subset] for column in board.columns)
+    body = [" & ".join([_tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--")]
+    lines = [
+        *(f"% {line}" for line in (board.caption, *board.notes)),
+        rf"\begin{{tabular}}{{l{'r' * len(board.columns)}}}",
+        r"\toprule",
+        rf"& {spans} \\",
+        rf"Method & {subsets} \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_TEX = {
+    "&": r"\&",
+    "%": r"\%",
+    "_": r"\_",
+    "#": r"\#",
+    "$": r"\$",
+    "‡": r"$^\ddagger$",
+    "§": r"$^\S$",
+    "†": r"$^\dagger$",
+}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(character, character) for character in text)
+
+
+STYLES: dict[str, Callable[[Leaderboard], str]] = {
+    "table": as_text,
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "latex": as_latex,
+}

@@ -1,0 +1,20 @@
+"""geobench check: try a method on a few embedded pairs and say in plain words what is wrong with it."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(epilog="Example: geobench check my_method.py:Mine")
+@click.argument("method")
+@click.option("--pairs", default=3, show_default=True, help="How many pairs to try.")
+@click.option("--device", default="cpu", show_default=True)
+def command(method: str, pairs: int, device: str) -> int:
+    """Run METHOD on a few embedded pairs; exit with 1 when something is wrong with it."""
+    from geobench.methods.check import check_method
+    from geobench.methods.examples import example_pairs
+    from geobench.methods.loader import load_method
+
+    report = check_method(load_method(method, device=device), example_pairs(pairs))
+    click.echo(report.text())
+    return int(not report.passed)

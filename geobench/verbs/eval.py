@@ -1,0 +1,71 @@
+"""geobench eval: run a method on a benchmark and score it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from geobench.errors import UsageError
+
+
+@click.command(
+    "eval", epilog="Example: geobench eval --method dense-sift --benchmark quadrupeds --split test/intra-species"
+)
+@click.option(
+    "--method", required=True, help="Catalogue name, recipe.toml, file.py:Class, module:Class, or entry point."
+)
+@click.option("--benchmark", required=True, help="Folder written by build-splits, or quadrupeds.")
+@click.option("--split", "splits", multiple=True, help="May be repeated; every test split by default.")
+@click.option("--protocol", default="default", show_default=True, help="Preset name or path of a .toml file.")
+@click.option("--metric", type=click.Choice(["per-image", "per-point", "both"]), default="both", show_default=True)
+@click.option(
+    "--alpha", "alphas", type=float, multiple=True, help="Thresholds to print; all of the protocol by default."
+)
+@click.option("--limit", type=int, help="Ask only so many pairs, spread evenly; stays off leaderboards.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder for runs.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, when they moved.")
+@click.option("--fresh", is_flag=True, help="Start over instead of completing or reusing a run.")
+def command(
+    method: str,
+    benchmark: str,
+    splits: tuple[str, ...],
+    protocol: str,
+    metric: str,
+    alphas: tuple[float, ...],
+    limit: int | None,
+    seed: int,
+    device: str,
+    runs: Path,
+    images: Path | None,
+    fresh: bool,
+) -> int:
+    """Run METHOD on BENCHMARK, score it, and print the scores. An interrupted run goes on where it was."""
+    from geobench.api import load_benchmark, predict
+    from geobench.evaluation.scoring import score_run
+    from geobench.reporting.scores_text import failure_text, scores_text
+
+    data = load_benchmark(benchmark, images=images)
+    names = splits or tuple(name for name in data.splits if name.split("/")[0] == "test")
+    if not names:
+        raise UsageError(f"{data.name} has no test split; name one with --split: {', '.join(data.splits)}")
+    statuses = []
+    for name in names:
+        run = predict(
+            method,
+            data,
+            split=name,
+            protocol=protocol,
+            limit=limit,
+            seed=seed,
+            device=device,
+            runs=runs,
+            fresh=fresh,
+        )
+        scores = score_run(run, data)
+        click.echo(scores_text(run, scores, metric, alphas))
+        click.echo(failure_text(run), err=True, nl=bool(failure_text(run)))
+        statuses.append(run.record.status)
+    return int("failed" in statuses)
