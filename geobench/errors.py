@@ -32,7 +32,7 @@ class GeobenchWarning(UserWarning):
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean …?"`` for the closest of ``known``, or the list of all when none is close."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    close = get_close_matches(name, names, n=2, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(names)}" if names else ""

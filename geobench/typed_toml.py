@@ -53,7 +53,9 @@ def validate(values: Mapping[str, Any], model: type[ModelT], where: str) -> Mode
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{where}: {_sentence(error.errors()[0], model)}") from error
+        # A misspelt key also makes the right one missing: the misspelling is what to say.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise InputError(f"{where}: {_sentence(problems[0], model)}") from error
 
 
 def _sentence(problem: ErrorDetails, model: type[BaseModel]) -> str:

@@ -13,6 +13,15 @@ from geobench.card import Card
 from geobench.embedded import CACHE_VARIABLE
 from geobench.instances import Instances
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make an unexpected warning of geobench an error.
+
+    Not in pyproject.toml: pytest would import geobench for it before jaxtyping can instrument the package.
+    """
+    config.addinivalue_line("filterwarnings", "error::geobench.errors.GeobenchWarning")
+
+
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not beside this clone")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,17 +56,29 @@ def inspection_text(facts: dict[str, Any]) -> str:
         f"instances    {facts['instances']:,} in {facts['images']:,} images, {facts['keypoints']:,} visible keypoints",
         f"images       {facts['image_root']}"
         + (f" ({facts['images_absent']:,} absent)" if facts["images_absent"] else ""),
-        f"recipe       {', '.join(f'{key}={value}' for key, value in facts['recipe'].items())}",
+        f"recipe       {_flat(facts['recipe'])}",
     ]
     columns = ["split", "pairs", "images", "labels", "keypoint pairs", "geo keypoints", "geo pairs"]
-    rows = [
-        [name, f"{s['pairs']:,}", f"{s['images']:,}", s["labels"], f"{s['keypoint_pairs']:,}"]
-        + [_percent(s["geometry_aware_keypoint_share"]), _percent(s["geometry_aware_pair_share"])]
-        for name, s in facts["splits"].items()
-    ]
+    rows = [_split_row(name, split) for name, split in facts["splits"].items()]
     splits = tabulate(rows, columns, tablefmt="simple", colalign=["left"] + ["right"] * 6, disable_numparse=True)
     categories = ", ".join(f"{name} {n}" for name, n in facts["instances_per_category"].items())
     return "\n".join([*head, "", splits, "", f"instances per category: {categories}"])
+
+
+def _split_row(name: str, facts: Mapping[str, Any]) -> list[str]:
+    counts = [f"{facts[key]:,}" for key in ("pairs", "images", "labels", "keypoint_pairs")]
+    shares = [facts["geometry_aware_keypoint_share"], facts["geometry_aware_pair_share"]]
+    return [name, *counts, *map(_percent, shares)]
+
+
+def _flat(recipe: Mapping[str, Any], prefix: str = "") -> str:
+    """Return the recipe's values on one line, the tables' names before theirs."""
+    parts = [
+        _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else f"{prefix}{key}={value}"
+        for key, value in recipe.items()
+        if value != []
+    ]
+    return ", ".join(parts)
 
 
 def _percent(share: float | None) -> str:

@@ -15,6 +15,7 @@ from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
 
 SUBSETS = {"all": "standard", "geometry_aware": "geometry-aware"}
+SETTINGS = ("intra-species", "cross-species", "cross-family")
 TRUTH_MARK = "‡"
 FAILURE_MARK = "§"
 
@@ -76,7 +77,7 @@ def leaderboard_table(runs: Sequence[Run], *, alpha: float = 0.10, metric: str |
         cells.setdefault(_row_name(run), {}).update(_cells(run, alpha, metric))
     bounds = {_row_name(run) for run in kept if run.record.method.knows_truth}
     methods = sorted(cells, key=lambda name: (name in bounds, -float(np.mean(list(cells[name].values()))), name))
-    columns = list(dict.fromkeys(column for run in kept for column in _cells(run, alpha, metric)))
+    columns = sorted({column for row in cells.values() for column in row}, key=column_order)
     values = np.array([[cells[name].get(column, np.nan) for column in columns] for name in methods])
     competes = np.array([name not in bounds for name in methods])
     title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
@@ -143,6 +144,13 @@ def _cells(run: Run, alpha: float, metric: str) -> dict[Column, float]:
         raise InputError(f"{run.folder}: no {metric} score at alpha {alpha:g}; scored at {known}")
     percent = dict(zip(chosen.subset, 100 * chosen.value, strict=True))
     return {Column(asked.name, asked.split, title): float(percent[subset]) for subset, title in SUBSETS.items()}
+
+
+def column_order(column: Column) -> tuple[object, ...]:
+    """Return the sort key of a column: AP-10K's settings from easy to hard, standard before geometry-aware."""
+    setting = column.split.rpartition("/")[2]
+    rank = SETTINGS.index(setting) if setting in SETTINGS else len(SETTINGS)
+    return column.benchmark, rank, column.split, list(SUBSETS.values()).index(column.subset)
 
 
 def _mark_notes(methods: Sequence[str]) -> list[str]:

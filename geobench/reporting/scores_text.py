@@ -50,9 +50,11 @@ def failure_text(run: Run) -> str:
     record = run.record
     if not record.n_pairs_failed:
         return ""
+    share = f"{record.n_pairs_failed:,} of {record.n_pairs_effective:,} pairs"
+    where = run.folder / "failures.parquet"
     return (
-        f"geobench: warning: {record.method.name} failed on {record.n_pairs_failed:,} of {record.n_pairs_effective:,} pairs "
-        f"(first: {record.first_failure}); they count as wrong, see {run.folder / 'failures.parquet'}"
+        f"geobench: warning: {record.method.name} failed on {share} (first: {record.first_failure}); "
+        f"they count as wrong, see {where}"
     )
 
 
@@ -73,9 +75,10 @@ def _title(run: Run, protocol: Protocol) -> str:
 
 
 def _footer(run: Run) -> str:
-    cost, pairs = run.record.cost, max(run.record.n_pairs_effective, 1)
+    cost = run.record.cost
     per_image = 1000 * cost.describe_s / max(cost.n_described, 1)
+    per_pair = 1000 * cost.match_s / max(run.record.n_pairs_effective, 1)
     return (
-        f"{cost.wall_s:.1f} s: {per_image:.1f} ms per described image, {1000 * cost.match_s / pairs:.2f} ms per matched pair; "
+        f"{cost.wall_s:.1f} s: {per_image:.1f} ms per described image, {per_pair:.2f} ms per matched pair; "
         f"peak {cost.peak_memory_mib:,.0f} MiB\nrun: {run.folder}"
     )

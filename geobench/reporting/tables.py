@@ -39,6 +39,17 @@ def _setting(column: Column) -> str:
     return column.split.removeprefix("test/")
 
 
+def _places(board: Leaderboard) -> list[tuple[str, ...]]:
+    """Return what tells the columns apart: the setting, after the benchmark's name where there are several."""
+    several = len({column.benchmark for column in board.columns}) > 1
+    return [(column.benchmark, _setting(column)) if several else (_setting(column),) for column in board.columns]
+
+
+def _title(board: Leaderboard) -> str:
+    names = {column.benchmark for column in board.columns}
+    return f"{names.pop()}: {board.caption}" if len(names) == 1 else board.caption
+
+
 def _aligned(rows: list[list[str]], header: list[str], style: str) -> str:
     align = ["left"] + ["right"] * (len(header) - 1)
     return tabulate(rows, header, tablefmt=style, colalign=align, disable_numparse=True)
@@ -46,17 +57,20 @@ def _aligned(rows: list[list[str]], header: list[str], style: str) -> str:
 
 def as_text(board: Leaderboard) -> str:
     """Return a table for the terminal; ``*`` marks the best measured figure of a column."""
-    header = ["method", *(f"{c.benchmark}\n{_setting(c)}\n{_SHORT[c.subset]}" for c in board.columns)]
+    places = zip(_places(board), board.columns, strict=True)
+    header = ["method", *("\n".join([*place, _SHORT.get(column.subset, column.subset)]) for place, column in places)]
     table = _aligned(_cells(board, "* {}", "-"), header, "simple")
-    return "\n".join([board.caption, "", table, "", "* best of its column", *board.notes]) + "\n"
+    marks = ["* best of its column"] if is_best(board).any() else []
+    return "\n".join([_title(board), "", table, "", *marks, *board.notes]) + "\n"
 
 
 def as_markdown(board: Leaderboard) -> str:
     """Return a GitHub table; the best measured figure of a column is bold."""
-    header = ["method", *(f"{c.benchmark} {_setting(c)} {_SHORT[c.subset]}" for c in board.columns)]
+    places = zip(_places(board), board.columns, strict=True)
+    header = ["method", *(" ".join([*place, _SHORT.get(column.subset, column.subset)]) for place, column in places)]
     rows = [[cell.replace("|", "\\|") for cell in row] for row in _cells(board, "**{}**", "–")]
     notes = "\n".join(f"- {note}" for note in board.notes)
-    return f"{board.caption}.\n\n{_aligned(rows, header, 'github')}\n\n{notes}".rstrip() + "\n"
+    return f"{_title(board)}.\n\n{_aligned(rows, header, 'github')}\n\n{notes}".rstrip() + "\n"
 
 
 def as_csv(board: Leaderboard) -> str:
@@ -75,7 +89,7 @@ def as_latex(board: Leaderboard) -> str:
     """Return a booktabs table with one column group per benchmark and split."""
     groups = [(key, len(list(some))) for key, some in groupby(board.columns, lambda c: (c.benchmark, _setting(c)))]
     spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_tex(' '.join(key))}}}" for key, width in groups)
-    subsets = " & ".join(_SHORT[column.subset] for column in board.columns)
+    subsets = " & ".join(_SHORT.get(column.subset, column.subset) for column in board.columns)
     body = [" & ".join([_tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--")]
     lines = [
         *(f"% {line}" for line in (board.caption, *board.notes)),

@@ -15,7 +15,11 @@ from geobench.errors import UsageError
     "--format", "style", type=click.Choice(["table", "csv", "markdown", "latex"]), default="table", show_default=True
 )
 @click.option("--alpha", type=float, default=0.10, show_default=True, help="The PCK threshold.")
-@click.option("--metric", type=click.Choice(["per-image", "per-point"]), help="The protocol's headline by default.")
+@click.option(
+    "--metric",
+    type=click.Choice(["per-image", "per-point", "accuracy"]),
+    help="The protocol's headline by default; accuracy is the printed table of global pose awareness.",
+)
 @click.option("--protocol", help="Keep only the runs counted under this protocol.")
 @click.option("--published", is_flag=True, help="Add the figures printed in papers, marked as printed.")
 def command(
