@@ -17,8 +17,19 @@ from geobench.builders.pair_annotations import FOLDERS
 from geobench.builders.sampling import SplitRecipe
 from geobench.catalog import find_card
 from geobench.errors import GeobenchWarning, InputError, UsageError
-from tests.builders.ap10k_cases import EDGE, GOLDENS, TEST, build, golden_rows, pair_names, unpack, write_edge
-from tests.conftest import SHARED
+from tests.builders.ap10k_cases import (
+    EDGE,
+    GOLDENS,
+    TEST,
+    TRAIN,
+    VAL,
+    build,
+    golden_rows,
+    pair_names,
+    unpack,
+    write_edge,
+)
+from tests.conftest import SHARED, needs_shared
 
 SETS = ("small", "caps")
 
@@ -72,9 +83,12 @@ def test_excluded_records_are_counted(built: dict[str, Benchmark]) -> None:
     excluded = built["small"].provenance["excluded"]
     assert excluded == {"crowd": 55, "fewer than 3 keypoints": 14, "further annotations of an image": 467 - 356}
     assert len(built["small"].instances) == 287
+    counts = {"images": 356, "annotations": 467, "families": 6, "species": 14, "crowd_list": 55}
+    assert built["small"].provenance["counts"] == counts
+    assert set(find_card("ap10k").expected) <= set(counts)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not beside this clone")
+@needs_shared
 def test_full_size_pairs_are_the_authors(tmp_path: Path) -> None:
     benchmark, _ = build(unpack(SHARED / "goldens" / "ap10k" / "full" / "input", tmp_path / "full"))
     golden = json.loads((GOLDENS / "full.json").read_text())
@@ -82,6 +96,28 @@ def test_full_size_pairs_are_the_authors(tmp_path: Path) -> None:
         names = pair_names(benchmark, split)
         assert len(names) == golden["written"][folder]
         assert hashlib.sha256("\n".join(names).encode()).hexdigest() == golden["ordered_pairs_sha256"][folder], split
+
+
+@needs_shared
+def test_the_two_real_records_of_ap10k_give_the_authors_one_pair(tmp_path: Path) -> None:
+    real = json.loads((SHARED / "data" / "mmpose-samples" / "ap10k" / "test_ap10k.json").read_text())
+    empty = json.dumps({**real, "images": [], "annotations": []})
+    files = {TRAIN: empty, VAL: empty, TEST: json.dumps(real)}
+    benchmark, _ = build(write_edge(tmp_path / "real", files))
+    pairs = [name for split in SPLITS for name in pair_names(benchmark, split)]
+    assert pairs == ["000000000004-000000037516:all.json"]
+
+
+@needs_shared
+def test_the_authors_pair_folder_is_imported_in_their_order() -> None:
+    source = SHARED / "goldens" / "geoaware" / "datasets" / "data" / "ap-10k"
+    benchmark, said = build(source, crowd_list=False, pair_annotations=source / "PairAnnotation")
+    golden = json.loads((SHARED / "goldens" / "geoaware" / "ap10k_prepare.json").read_text())["pair_files"]
+    for split, folder in FOLDERS.items():
+        if folder in golden:
+            assert pair_names(benchmark, split) == golden[folder]
+    assert len(golden) == 3
+    assert "no sub-folder val_cross_species, val_cross_family" in said[0]
 
 
 def test_splits_come_in_the_documented_order(built: dict[str, Benchmark]) -> None:
@@ -181,6 +217,21 @@ def test_the_first_annotation_in_file_order_is_used(tmp_path: Path) -> None:
     assert str(first["id"]) in benchmark.instances.record
     assert "1" not in benchmark.instances.record
     assert benchmark.provenance["excluded"]["further annotations of an image"] == 1
+
+
+@pytest.mark.parametrize(("files", "used"), [((TRAIN, TEST, VAL), TRAIN), ((TEST, VAL), TEST)])
+def test_files_are_read_in_the_order_train_test_val(tmp_path: Path, files: tuple[str, ...], used: str) -> None:
+    contents = {name: json.loads(EDGE["base"][name]) for name in (TRAIN, TEST, VAL)}
+    image = {"id": 7, "file_name": "000000000007.jpg", "width": 640, "height": 480}
+    annotation = contents[TRAIN]["annotations"][0]
+    for number, name in enumerate(files):
+        contents[name]["images"].append(image)
+        contents[name]["annotations"].insert(0, {**annotation, "id": 10_000 + number, "image_id": 7})
+    source = write_edge(tmp_path / "base", {name: json.dumps(content) for name, content in contents.items()})
+    benchmark, said = build(source)
+    row = benchmark.instances.id.tolist().index("000000000007")
+    assert benchmark.instances.record[row] == str(10_000 + files.index(used))
+    assert "image id 7 is also listed in" in said[0]
 
 
 def test_no_usable_image_is_an_error(tmp_path: Path) -> None:

@@ -154,6 +154,23 @@ def test_more_bad_images_and_categories(tmp_path: Path, part: str, fields: dict[
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize("part", ["images", "annotations", "categories"])
+@pytest.mark.parametrize("value", [None, {}, "x", [[]], [3]])
+def test_a_part_that_is_no_list_of_objects_is_named(tmp_path: Path, part: str, value: Any) -> None:
+    content = {**json.loads(EDGE["base"][TEST]), part: value}
+    with pytest.raises(InputError, match=rf"{TEST}: '{part}' must be a list of objects"):
+        build(write_edge(tmp_path / "case", {TEST: json.dumps(content)}))
+
+
+def test_many_odd_records_make_one_warning(tmp_path: Path) -> None:
+    content = json.loads(EDGE["base"][TRAIN])
+    for annotation in content["annotations"]:
+        annotation["num_keypoints"] = 5
+    _, said = build(write_edge(tmp_path / "case", {TRAIN: json.dumps(content)}))
+    assert len(said) == 1
+    assert said[0].endswith(f"(and {len(content['annotations']) - 1} more like it)")
+
+
 def test_keypoint_names_in_another_order_are_refused(tmp_path: Path) -> None:
     names = json.loads(EDGE["base"][TRAIN])["categories"][0]["keypoints"]
     files = changed_base(TRAIN, "categories", 0, keypoints=names[::-1])
