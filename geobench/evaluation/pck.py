@@ -78,8 +78,7 @@ class Tally:
 def tally(correct: Bool[np.ndarray, "r a"], pair: Int[np.ndarray, " r"], n_pairs: int) -> Tally:
     """Return the keypoints and the correct ones of each pair, given the pair of each keypoint."""
     hits = [np.bincount(pair[column], minlength=n_pairs) for column in correct.T]
-    shape = (n_pairs, correct.shape[1])
-    return Tally(np.stack(hits, axis=1) if hits else np.zeros(shape, np.int64), np.bincount(pair, minlength=n_pairs))
+    return Tally(np.stack(hits, axis=1), np.bincount(pair, minlength=n_pairs))
 
 
 def per_point(
@@ -127,7 +126,7 @@ def _sums(
     """Return the sums of the rows of each group."""
     rows = group >= 0
     columns = [np.bincount(group[rows], weights=column[rows], minlength=n_groups) for column in values.T]
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1).astype(np.float64)  # of nothing, bincount makes integers
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float32, Int16, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Int16, Int32, Int64
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import InputError
@@ -37,7 +37,7 @@ class Predictions:
         return len(self.pair)
 
     @classmethod
-    def of(cls, asked: Queries, points: Float32[np.ndarray, "r 2"]) -> Predictions:
+    def of(cls, asked: Queries, points: Float[np.ndarray, "r 2"]) -> Predictions:
         """Return the answers ``points`` (x, y), row by row, to the questions ``asked``."""
         return cls(asked.pair, asked.keypoint, points[:, 0].astype(np.float32), points[:, 1].astype(np.float32))
 
@@ -116,17 +116,17 @@ def _disagreement(wanted: np.ndarray, given: np.ndarray, benchmark: Benchmark, p
     foreign = given[~np.isin(given, wanted)]
     if len(missing):
         what, more = "has no prediction; predict it, or give NaN where the method failed", len(missing)
-        return f"{_name(missing[0], benchmark, pairs)} {what} ({more} missing)"
+        return f"{_name(int(missing[0]), benchmark, pairs)} {what} ({more} missing)"
     if len(foreign):
         what, more = "is predicted but not asked for in this split; remove the row", len(foreign)
-        return f"{_name(foreign[0], benchmark, pairs)} {what} ({more} such)"
+        return f"{_name(int(foreign[0]), benchmark, pairs)} {what} ({more} such)"
     twice = given[1:][given[1:] == given[:-1]]
     what = f"is predicted more than once; keep one row ({len(twice)} rows too many)"
-    return f"{_name(twice[0], benchmark, pairs)} {what}"
+    return f"{_name(int(twice[0]), benchmark, pairs)} {what}"
 
 
 def _name(key: int, benchmark: Benchmark, pairs: Pairs) -> str:
-    row, keypoint = divmod(int(key), _KEYPOINTS)
+    row, keypoint = divmod(key, _KEYPOINTS)
     if not 0 <= row < len(pairs):
         return f"pair {row} (the split has pairs 0 to {len(pairs) - 1}), keypoint {keypoint}"
     ids, skeleton = benchmark.instances.id, benchmark.skeleton(str(pairs.category[row]))

@@ -23,7 +23,7 @@ from geobench.errors import GeobenchError, InputError
 from geobench.evaluation import environment
 from geobench.evaluation.pair_selection import select_pairs
 from geobench.evaluation.parts import PartStore
-from geobench.evaluation.predictions import Predictions, Queries, queries
+from geobench.evaluation.predictions import Queries, queries
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import BenchmarkRecord, CostRecord, MethodRecord, Run, RunRecord, load_run
 from geobench.evaluation.seeding import seed_everything, seed_for

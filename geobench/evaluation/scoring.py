@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from geobench.benchmark import Benchmark
 from geobench.errors import InputError
-from geobench.evaluation.pair_selection import select_pairs
+from geobench.evaluation.answers import asked_and_answered
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run, load_run
 from geobench.evaluation.scores import score
@@ -37,11 +35,8 @@ def score_run(
     _check_same_benchmark(run, benchmark)
     own = Protocol.model_validate(run.record.protocol)
     _check_same_questions(run, own, protocol or own)
-    asked = run.record.benchmark
-    rows = select_pairs(len(benchmark.split(asked.split)), asked.limit)
-    predictions = run.predictions()
-    numbered = replace(predictions, pair=np.searchsorted(rows, predictions.pair).astype(np.int32))
-    scores = score(benchmark, benchmark.split(asked.split).take(rows), numbered, protocol or own)
+    pairs, predictions, _ = asked_and_answered(run, benchmark)
+    scores = score(benchmark, pairs, predictions, protocol or own, run.record.benchmark.split)
     if protocol is None or protocol.fingerprint == own.fingerprint:
         write_table(run.folder / "scores.parquet", pa.Table.from_pandas(scores, preserve_index=False))
     return scores

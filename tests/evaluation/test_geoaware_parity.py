@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+from geoaware_cases import RUNS, Case, named
 from geoaware_goldens import (
     GEOAWARE,
     PRINTED,
     golden,
     image_ids,
     predictions_from_frame,
-    run_split,
     same_counts,
     spair,
     values,
@@ -19,77 +18,12 @@ from geoaware_goldens import (
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.evaluation.geometry import counted_as_geometry_aware
+from geobench.evaluation.pck import per_image, per_point, tally
 from geobench.evaluation.predictions import Predictions
-from geobench.evaluation.protocol import Protocol, Sampling
-from geobench.evaluation.queries import pair_weights
-from geobench.evaluation.scores import score, threshold_sizes
+from geobench.evaluation.queries import queries
+from geobench.evaluation.scores import correct_keypoints, score, threshold_sizes
 
-RUNS = golden("pck_runs")["runs"]
 VALUE = 1e-6
-
-
-def protocol_of(settings: dict) -> Protocol:
-    """Return the preset with the settings of one run."""
-    changes: dict = {"averaging": "per-point" if settings.get("KPT_RESULT") else "per-image"}
-    changes["alphas"] = (0.10, 0.05, 0.15) if settings["EVAL_DATASET"] == "pascal" else PRINTED
-    if settings.get("IMG_THRESHOLD"):
-        changes["size"] = "image"
-    if settings.get("TEST_SAMPLE"):
-        changes["sampling"] = Sampling(per_category=settings["TEST_SAMPLE"])
-    return GEOAWARE.model_copy(update=changes)
-
-
-def named(pair: dict) -> tuple[str, str]:
-    """Return the bare names of a golden pair's images."""
-    source, target = (pair[end].rsplit("/", 1)[1].removesuffix(".jpg") for end in ("src", "trg"))
-    return source, target
-
-
-class Case:
-    """One golden run: what it evaluated, and its scores by this code."""
-
-    def __init__(self, name: str) -> None:
-        self.golden = RUNS[name]
-        self.settings = self.golden["settings"]
-        self.protocol = protocol_of(self.settings)
-        self.benchmark, self.split = run_split(self.settings, self.golden["split"])
-        labels = list(self.golden["categories"])
-        every = self.benchmark.split(self.split)
-        self.pairs = every.take(np.isin(every.category, labels))  # the authors leave king cheetah out of val
-        self.weight = pair_weights(self.pairs, self.protocol.sampling)
-        self.order = self._order()
-        stored = golden("pck_preds.npz")[name]
-        in_frame = np.full((len(self.pairs), 30, 2), np.nan, np.float32)
-        in_frame[self.order] = stored
-        self.predictions = predictions_from_frame(self.benchmark, self.pairs, self.protocol, in_frame)
-        self.scores = self.score(self.pairs, self.predictions, self.protocol)
-
-    def _order(self) -> np.ndarray:
-        """Return the row of our pairs for each of the golden's, which may repeat."""
-        rows = [
-            row
-            for label in self.golden["categories"]
-            for row in np.flatnonzero(self.pairs.category == label)[self._drawn(label)]
-        ]
-        ours = [image_ids(self.benchmark, self.pairs)[row] for row in rows]
-        theirs = [
-            tuple(p[k].rsplit("/", 1)[1].removesuffix(".jpg") for k in ("src", "trg")) for p in self.golden["pairs"]
-        ]
-        assert ours == theirs
-        return np.array(rows)
-
-    def _drawn(self, label: str) -> np.ndarray:
-        n = int((self.pairs.category == label).sum())
-        if self.protocol.sampling is None:
-            return np.arange(n)
-        np.random.seed(42)  # noqa: NPY002 - as the authors do
-        return np.random.choice(n, self.protocol.sampling.per_category)  # noqa: NPY002
-
-    def score(self, pairs: Pairs, predictions: Predictions, protocol: Protocol) -> pd.DataFrame:
-        return score(self.benchmark, pairs, predictions, protocol, self.split)
-
-    def values(self, scope: str, subset: str, metric: str) -> tuple[np.ndarray, int]:
-        return values(self.scores, scope, subset, metric)
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +158,35 @@ def test_metrics_table_of_given_predictions() -> None:
     predictions = predictions_from_frame(benchmark, pairs, GEOAWARE, in_frame)
     compared = check_table(benchmark, pairs, predictions, stored["table"])
     assert compared == sum("subset=flip" not in key for key in stored["table"]) > 20
+
+
+@pytest.mark.parametrize("name", [name for name, run in RUNS.items() if "flip" in str(run.get("eval_spair"))])
+def test_their_mirror_subset(name: str) -> None:
+    """The subset "flip" of eval_spair.py, which no protocol has: its keypoints as stored, averaged by pck.py."""
+    run, stored = RUNS[name], golden("pck_preds.npz")[name]
+    case = Case(name)
+    pairs = case.pairs.take(case.order)
+    predictions = predictions_from_frame(case.benchmark, pairs, GEOAWARE, stored)
+    asked = queries(case.benchmark, pairs, GEOAWARE)
+    protocol = GEOAWARE.model_copy(update={"alphas": PRINTED})
+    points = np.stack([predictions.x, predictions.y], axis=1)
+    marks = correct_keypoints(case.benchmark, protocol, asked, points)
+    chosen = np.zeros((len(pairs), 30), bool)
+    for row, pair in enumerate(run["pairs"]):
+        chosen[row, pair["flip_idx_eval_spair"]] = True
+    rows = chosen[asked.pair, asked.keypoint]
+    counts = tally(marks[rows], asked.pair[rows], len(pairs))
+    compared = 0
+    for key, theirs in run["eval_spair"].items():
+        cls, subset, az = (part.split("=")[1] for part in key.split(","))
+        if subset != "flip" or az != "None":
+            continue
+        group = np.where((pairs.category == cls) | (cls == "None"), 0, -1)
+        once = np.ones(len(pairs), int)
+        value, n = per_image(counts, group, 1, once)
+        assert n[0] == theirs["img"][3]
+        assert value[0] == pytest.approx(theirs["img"][:3], abs=VALUE)
+        value, n = per_point(counts, group, 1, once)
+        same_counts((value[0], int(n[0])), theirs["std"][:3], theirs["std"][3])
+        compared += 1
+    assert compared == sum("subset=flip,az=None" in key for key in run["eval_spair"]) > 0

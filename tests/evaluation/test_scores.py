@@ -149,18 +149,19 @@ def test_the_pooled_figure_is_the_weighted_mean_of_the_categories(seed: int) -> 
 @settings(max_examples=25, deadline=None)
 @given(seed=SEEDS, per_category=st.integers(1, 30))
 def test_a_pair_drawn_twice_counts_twice(seed: int, per_category: int) -> None:
-    """Sampling is scoring the list of pairs in which a drawn pair is repeated."""
+    """Sampling is scoring the list of pairs in which a drawn pair is repeated, the renumbering included."""
+    plainly = DEFAULT.model_copy(update={"geometry_rule": "renumbered-per-point"})
     benchmark, every = random_benchmark(seed), random_benchmark(seed).split("test")
-    sampled = DEFAULT.model_copy(update={"sampling": Sampling(per_category=per_category)})
+    sampled = plainly.model_copy(update={"sampling": Sampling(per_category=per_category)})
     predictions = random_predictions(benchmark, sampled, seed + 1)
     weight = pair_weights(every, sampled.sampling)
     repeated = np.repeat(np.arange(len(every)), weight)
     known = {(p, k): row for row, (p, k) in enumerate(zip(predictions.pair, predictions.keypoint, strict=True))}
-    asked = queries(benchmark, every.take(repeated), DEFAULT)
+    asked = queries(benchmark, every.take(repeated), plainly)
     rows = [known[repeated[p], k] for p, k in zip(asked.pair, asked.keypoint, strict=True)]
     points = np.stack([predictions.x, predictions.y], axis=1)[rows].reshape(-1, 2)
     ours = scores_of(benchmark, predictions, sampled)
-    plain = score(benchmark, every.take(repeated), Predictions.of(asked, points), DEFAULT)
+    plain = score(benchmark, every.take(repeated), Predictions.of(asked, points), plainly)
     keys = ["scope", "subset", "metric", "alpha"]
     both = ours[ours.n > 0].merge(plain[plain.n > 0], on=keys, how="outer", suffixes=("", "_plain"))
     assert (both.n == both.n_plain).all()
