@@ -61,7 +61,7 @@ def construct(found: Found, options: Mapping[str, Any], device: str) -> Method:
         InputError: the constructor lacks an option, needs another one or raises, or what it makes is not a method.
     """
     if not callable(found.make):
-        raise InputError(f"{found.origin}: is a {type(found.make).__name__}, not a class; name a class")
+        raise InputError(f"{found.origin}: names {found.make!r}, which is not a class; name a class")
     arguments = _arguments(found, options, device)
     try:
         made = found.make(**arguments)
@@ -166,3 +166,9 @@ def hash_of_origin(module: str) -> str | None:
     """Return the SHA-256 of the file that an imported module came from, or None when it has none."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return sha256_of(Path(file)) if file and Path(file).is_file() else None
+
+
+def source_file(method: object) -> Path | None:
+    """Return the file that defines the class of ``method``, or None when it has none."""
+    file = getattr(sys.modules.get(type(method).__module__), "__file__", None)
+    return Path(file).resolve() if file else None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OFFERS = {"geobench.features": "Extractor", "geobench.matching": "Matcher"}
 _ROLES = {"geobench.features": "extractor", "geobench.matching": "matcher"}
+_KEYS = {"geobench.features": "extractor", "geobench.matching": "kind"}
 
 
 class Extractor(Protocol):
@@ -71,10 +72,13 @@ def find_part(package: str, name: object, where: str) -> ModuleType:
         InputError: there is none of this name (the nearest are suggested), or it cannot be imported.
     """
     role = _ROLES[package]
-    foreign = isinstance(name, str) and "." in name
-    if not foreign and (not isinstance(name, str) or name not in part_names(package)):
-        raise InputError(f"{where}: unknown {role} {name!r}{nearest_names(str(name), part_names(package))}")
-    module = str(name) if foreign else f"{package}.{str(name).replace('-', '_')}"
+    if not isinstance(name, str):
+        key = _KEYS[package]
+        raise InputError(f"{where}: {key} is missing; add {key} = one of {', '.join(part_names(package))}")
+    foreign = "." in name
+    if not foreign and name not in part_names(package):
+        raise InputError(f"{where}: unknown {role} {name!r}{nearest_names(name, part_names(package))}")
+    module = name if foreign else f"{package}.{name.replace('-', '_')}"
     try:
         found = importlib.import_module(module)
     except Exception as error:

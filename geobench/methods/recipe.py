@@ -23,7 +23,7 @@ from geobench.files import sha256_of
 from geobench.methods.base import Method
 from geobench.methods.classes import construct, find_class
 from geobench.methods.parts import Extractor, Matcher, find_part, own_settings
-from geobench.typed_toml import StrictModel, load_model, validate
+from geobench.typed_toml import StrictModel, read_toml, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -106,7 +106,10 @@ def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
         InputError: the recipe is malformed; the message names file, key and the nearest valid one.
         UsageError: the class it names does not exist.
     """
-    recipe = load_model(path, Recipe)
+    values = read_toml(path)
+    if isinstance(values.get("features"), dict):
+        raise InputError(f"{path}: [features] is one table; write [[features]] with two brackets, once per group")
+    recipe = validate(values, Recipe, str(path))
     _check_form(recipe, path)
     build = _compose if recipe.features else _construct
     method, resolved = build(recipe, path, device)
@@ -114,12 +117,14 @@ def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
 
 
 def _check_form(recipe: Recipe, path: Path) -> None:
-    composed = bool(recipe.features or recipe.matcher)
+    composed = bool(recipe.features) or recipe.matcher is not None
     if composed == (recipe.method is not None):
         found = "both" if composed else "neither"
         raise InputError(f"{path}: give either [[features]] with [matcher], or method; found {found}")
-    if composed and not (recipe.features and recipe.matcher):
+    if composed and (not recipe.features or recipe.matcher is None):
         raise InputError(f"{path}: {'[matcher]' if recipe.features else '[[features]]'} is missing; add it")
+    if recipe.method is not None and ":" not in recipe.method:
+        raise InputError(f"{path}: method: name a class, as in package.module:Class (found {recipe.method!r})")
     if composed and recipe.options:
         raise InputError(f"{path}: [options] belong to method; put the settings under [[features]] or [matcher]")
 

@@ -32,7 +32,7 @@ class Oracle:
         source: None,
         target: None,
         points: Float[Tensor, "n 2"],
-        truth: Float[Tensor, "n 2"],  # noqa: ARG002
+        truth: Float[Tensor, "n 2"],
     ) -> Float[Tensor, "n 2"]:
         """Return ``truth``, (x, y) in pixels of the target image."""
         return truth
@@ -69,7 +69,8 @@ class BoxPosition(SamePosition):
 class Random:
     """Answers with a point drawn uniformly from the target's box.
 
-    Point i of a pair depends on the keys of the two pictures, ``seed`` and i alone, never on what was asked before.
+    The answer depends on ``seed``, the keys of the two pictures and the query point alone: never on what was asked
+    before, on the other points, or on their order.
     """
 
     name = "random"
@@ -84,14 +85,23 @@ class Random:
         return picture.key, picture.box
 
     def match(self, source: tuple[str, Box], target: tuple[str, Box], points: Float[Tensor, "n 2"]) -> np.ndarray:
-        """Return one random point per row of ``points``, (x, y) in pixels of the target image."""
+        """Return one random point per row of ``points``, (x, y) in pixels of the target image, [n, 2]."""
         words = "\x00".join([source[0], target[0], str(self.seed)])
-        seed = int.from_bytes(hashlib.sha256(words.encode()).digest(), "little")
-        # PCG64's raw stream is fixed by NumPy's compatibility policy; distributions of Generator are not.
-        raw = np.random.PCG64(seed).random_raw(2 * len(points)).reshape(-1, 2)
-        unit = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        pair = np.frombuffer(hashlib.sha256(words.encode()).digest()[:8], "<u8")
+        bits = np.ascontiguousarray(points.numpy(), "<f4").view("<u4").astype(np.uint64)
+        state = _mix(pair ^ (bits[:, 0] << np.uint64(32) | bits[:, 1]))
+        unit = np.stack([_mix(state), _mix(~state)], axis=1) >> np.uint64(11)
         box = np.asarray(target[1], np.float64)
-        return (box[:2] + unit * box[2:]).astype(np.float32)
+        return (box[:2] + unit * 2.0**-53 * box[2:]).astype(np.float32)
+
+
+def _mix(state: np.ndarray) -> np.ndarray:
+    """Return 64-bit words scrambled by SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), each on its own."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = state ^ (state >> np.uint64(31))
+    return mixed
 
 
 def carry(source: Box, target: Box, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
