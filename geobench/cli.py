@@ -42,7 +42,7 @@ class VerbGroup(click.Group):
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="geobench")
 def cli() -> None:
-    """Benchmarks, methods and trustworthy tables for geometry-aware semantic correspondence.
+    r"""Benchmarks, methods and trustworthy tables for geometry-aware semantic correspondence.
 
     \b
     Two commands to begin with:

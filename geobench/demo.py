@@ -60,7 +60,7 @@ def _run(method: str, benchmark: Benchmark, runs: Path, say: Callable[[str], Non
 
 def _write(folder: Path, benchmark: Benchmark, runs: list[Run], board: Leaderboard) -> list[tuple[Path, str]]:
     from geobench.builders.synthetic import contact_sheet
-    from geobench.reporting.match_sheet import save_match_sheet
+    from geobench.reporting.run_matches import save_run_matches
 
     files = {
         folder / "leaderboard.md": ("the leaderboard for a README", render(board, "markdown")),
@@ -72,7 +72,7 @@ def _write(folder: Path, benchmark: Benchmark, runs: list[Run], board: Leaderboa
     sheet = folder / "animals.png"
     contact_sheet(folder / "quadrupeds" / "raw").save(sheet)
     matches = folder / "matches.png"
-    save_match_sheet(runs[1], benchmark, matches)
+    save_run_matches(runs[1], benchmark, matches)
     written = [(path, what) for path, (what, _) in files.items()]
     written += [(sheet, "the animals with their keypoints"), (matches, f"matches of {runs[1].record.method.title}")]
     return [*written, (folder / "quadrupeds" / "benchmark", "the benchmark"), (folder / "runs", "the runs")]

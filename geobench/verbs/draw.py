@@ -23,8 +23,8 @@ def command(
     """Draw matches of RUN side by side: green lines are right, red ones wrong."""
     from geobench.api import load_benchmark
     from geobench.evaluation.runs import load_run
-    from geobench.reporting.match_sheet import save_match_sheet
+    from geobench.reporting.run_matches import save_run_matches
 
     found = load_run(run)
     data = load_benchmark(benchmark or found.record.benchmark.folder, images=images)
-    click.echo(f"written to {save_match_sheet(found, data, out, count=pairs, chosen=chosen, alpha=alpha)}")
+    click.echo(f"written to {save_run_matches(found, data, out, count=pairs, chosen=chosen, alpha=alpha)}")
