@@ -76,14 +76,15 @@ def predict(
         runs: folder below which the run is kept.
         fresh: start over.
     """
+    from geobench.evaluation.job import Job
     from geobench.evaluation.protocol import Protocol, find_protocol
-    from geobench.evaluation.runner import Job, predict_job
+    from geobench.evaluation.runner import predict_jobs
     from geobench.methods.loader import load_method
 
     loaded = load_method(method, device=device) if isinstance(method, str) else method
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(protocol)
     job = Job(loaded, benchmark, split, chosen, limit=limit, seed=seed, device=device)
-    return predict_job(job, Path(runs), fresh=fresh)
+    return predict_jobs([job], Path(runs), fresh=fresh)[0]
 
 
 def score(run: Run | Path | str, *, benchmark: Benchmark | None = None) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from geobench.benchmark import Benchmark
 from geobench.embedded import embedded_benchmark
+from geobench.evaluation.job import Job
 from geobench.evaluation.protocol import find_protocol
-from geobench.evaluation.runner import Job, predict_job
+from geobench.evaluation.runner import predict_jobs
 from geobench.evaluation.runs import Run
 from geobench.evaluation.scoring import score_run
 from geobench.files import write_text
@@ -47,11 +48,10 @@ def demonstrate(folder: Path, *, images: int | None = None, say: Callable[[str],
 
 def _run(method: str, benchmark: Benchmark, runs: Path, say: Callable[[str], None]) -> list[Run]:
     loaded = load_method(method)
-    done = []
-    for split in SETTINGS:
-        run = predict_job(Job(loaded, benchmark, split, find_protocol("default")), runs)
+    jobs = [Job(loaded, benchmark, split, find_protocol("default")) for split in SETTINGS]
+    done = predict_jobs(jobs, runs)
+    for run in done:
         score_run(run, benchmark)
-        done.append(run)
     seconds = sum(run.record.cost.wall_s for run in done)
     pairs = sum(run.record.n_pairs for run in done)
     say(f"2. {loaded.title}: {pairs:,} pairs in {seconds:.1f} s")

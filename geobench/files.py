@@ -125,12 +125,16 @@ def _parse_json(path: Path, raw: bytes) -> Any:
         return json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: nested too deeply to be a dataset; fetch the file again") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         if error.msg == "Extra data":
             raise InputError(f"{path}: extra data after the JSON document at {where}; remove it") from error
         cut = "; it looks truncated, fetch it again" if error.pos >= len(raw) - 2 or "Unterminated" in error.msg else ""
         raise InputError(f"{path}: not valid JSON at {where} ({error.msg}){cut}") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(f"{path}: holds a number that cannot be read ({error}); fetch the file again") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -46,7 +46,7 @@ class Picture:
                 f"{self.path}: the image is {image.shape[1]}x{image.shape[0]} pixels, its annotation says "
                 f"{self.size[0]}x{self.size[1]}; fetch the original image"
             )
-        return image[:, ::-1] if self.is_mirrored else image
+        return np.ascontiguousarray(image[:, ::-1]) if self.is_mirrored else image
 
     @property
     def mask(self) -> Bool[np.ndarray, "h w"] | None:
@@ -54,7 +54,7 @@ class Picture:
         if self.mask_path is None:
             return None
         mask = _read_image(self.mask_path, "L") > 127
-        return mask[:, ::-1] if self.is_mirrored else mask
+        return np.ascontiguousarray(mask[:, ::-1]) if self.is_mirrored else mask
 
     def mirrored(self) -> Picture:
         """Return the horizontal mirror image of this picture; twice gives the picture itself."""
@@ -72,7 +72,7 @@ def _read_image(path: Path, mode: str) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
+            return np.array(image.convert(mode))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image; fetch it, or point --images at the folder that has it") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -25,9 +25,7 @@ _LISTS = {"train": "train_filtered.txt", "val": "val_filtered.txt", "test": "tes
 _FOLDER_NAME = re.compile(r"[^/\\:\x00-\x1f]+")
 
 
-def export_geoaware_sc(
-    benchmark: Benchmark, folder: Path, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def export_geoaware_sc(benchmark: Benchmark, folder: Path, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write ``benchmark`` to ``folder`` (whole, or not at all) in the layout of GeoAware-SC; return the folder.
 
     Put or link the folder as ``data/ap-10k`` of their repository. It gets ``ImageAnnotation/<family>/<species>/``

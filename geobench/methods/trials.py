@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from geobench.errors import GeobenchError
-from geobench.evaluation.seeding import seed_everything
 from geobench.methods.base import LoadedMethod, as_array
 from geobench.methods.classes import source_file, told
 from geobench.methods.snapshot import snapshot
 from geobench.picture import Picture
+from geobench.seeding import seed_everything
 
 Severity = Literal["problem", "note"]
 Pair = tuple[Picture, Picture, np.ndarray, np.ndarray]

@@ -11,8 +11,8 @@ import click
 @click.option("--device", default="cpu", show_default=True)
 def command(method: str, pairs: int, device: str) -> int:
     """Run METHOD on a few embedded pairs; exit with 1 when something is wrong with it."""
+    from geobench.evaluation.examples import example_pairs
     from geobench.methods.check import check_method
-    from geobench.methods.examples import example_pairs
     from geobench.methods.loader import load_method
 
     report = check_method(load_method(method, device=device), example_pairs(pairs))

@@ -43,29 +43,22 @@ def command(
     fresh: bool,
 ) -> int:
     """Run METHOD on BENCHMARK, score it, and print the scores. An interrupted run goes on where it was."""
-    from geobench.api import load_benchmark, predict
+    from geobench.api import load_benchmark
+    from geobench.evaluation.job import Job
+    from geobench.evaluation.protocol import find_protocol
+    from geobench.evaluation.runner import predict_jobs
     from geobench.evaluation.scoring import score_run
+    from geobench.methods.loader import load_method
     from geobench.reporting.scores_text import failure_text, scores_text
 
     data = load_benchmark(benchmark, images=images)
     names = splits or tuple(name for name in data.splits if name.split("/")[0] == "test")
     if not names:
         raise UsageError(f"{data.name} has no test split; name one with --split: {', '.join(data.splits)}")
-    statuses = []
-    for name in names:
-        run = predict(
-            method,
-            data,
-            split=name,
-            protocol=protocol,
-            limit=limit,
-            seed=seed,
-            device=device,
-            runs=runs,
-            fresh=fresh,
-        )
-        scores = score_run(run, data)
-        click.echo(scores_text(run, scores, metric, alphas))
+    loaded, counted = load_method(method, device=device), find_protocol(protocol)
+    jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
+    done = predict_jobs(jobs, runs, fresh=fresh)
+    for run in done:
+        click.echo(scores_text(run, score_run(run, data), metric, alphas))
         click.echo(failure_text(run), err=True, nl=bool(failure_text(run)))
-        statuses.append(run.record.status)
-    return int("failed" in statuses)
+    return int(any(run.record.status == "failed" for run in done))
