@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int, Int64
 
 from geobench.errors import InputError, nearest_names
 
@@ -47,6 +47,12 @@ class Skeleton:
         for row, group in enumerate(self.groups.values()):
             matrix[row, list(group)] = True
         return matrix
+
+    def partner_rows(self, keypoints: Int[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+        """Return for each of ``keypoints`` (distinct numbers) the row of its mirror partner among them, or -1."""
+        row_of = np.full(len(self), -1, dtype=np.int64)
+        row_of[keypoints] = np.arange(len(keypoints))
+        return row_of[np.asarray(self.mirror, dtype=np.int64)[keypoints]]
 
     @classmethod
     def from_names(

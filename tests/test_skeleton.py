@@ -53,3 +53,9 @@ def test_geometry_aware_equals_its_definition_in_words(source: list, target: lis
             rivals = sum(bool(seen_target[pair, k]) for k in group)
             expected = seen_source[pair, keypoint] and seen_target[pair, keypoint] and rivals >= 2
             assert tags[pair, keypoint] == expected
+
+
+def test_partner_rows() -> None:
+    skeleton = Skeleton(("nose", "left", "right", "tail"), {}, (0, 2, 1, 3))
+    assert skeleton.partner_rows(np.array([2, 0, 1])).tolist() == [2, 1, 0]
+    assert skeleton.partner_rows(np.array([1, 3])).tolist() == [-1, 1]

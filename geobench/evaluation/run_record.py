@@ -60,4 +60,5 @@ def _method_record(job: Job) -> MethodRecord:
         source_sha256=loaded.source_sha256,
         weights=loaded.weights,
         knows_truth=loaded.knows_truth,
+        uses_mirror_index=loaded.uses_mirror_index,
     )

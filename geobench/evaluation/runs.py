@@ -32,6 +32,7 @@ class MethodRecord(_Record):
         source_sha256: hash of the recipe file or of the user's source file.
         weights: name of each weight file and its SHA-256.
         knows_truth: the method was given the answer (oracle): a bound, never ranked.
+        uses_mirror_index: the method was told which query points are mirror partners (marked † in tables).
     """
 
     name: str
@@ -42,6 +43,7 @@ class MethodRecord(_Record):
     source_sha256: str | None = None
     weights: dict[str, str] = {}
     knows_truth: bool = False
+    uses_mirror_index: bool = False
 
 
 class BenchmarkRecord(_Record):

@@ -34,6 +34,7 @@ class Session:
         self.rows = job.pair_rows()
         pairs = job.benchmark.split(job.split).take(self.rows)
         self.queries: Queries = queries(job.benchmark, pairs, job.protocol)
+        self.categories = pairs.category
         self.bounds = np.searchsorted(self.queries.pair, np.arange(len(pairs) + 1))
         self.parts = PartStore(folder)
         self.asked = np.flatnonzero(np.diff(self.bounds))
@@ -95,12 +96,15 @@ class Session:
         return seconds
 
     def _answer(self, source: int, target: int, at: slice, descriptions: Descriptions) -> Float32[np.ndarray, "n 2"]:
+        asked, method = self.queries, self.job.method
         names = self.job.benchmark.instances.id[[source, target]]
         seed_everything(seed_for(self.job.seed, *map(str, names)))
-        asked = self.queries
-        return self.job.method.predict(
-            descriptions.of(source), descriptions.of(target), asked.points[at], asked.truth[at]
-        )
+        partner = None
+        if method.uses_mirror_index:
+            skeleton = self.job.benchmark.skeleton(str(self.categories[asked.pair[at.start]]))
+            partner = skeleton.partner_rows(asked.keypoint[at])
+        described = descriptions.of(source), descriptions.of(target)
+        return method.predict(*described, asked.points[at], truth=asked.truth[at], partner=partner)
 
     def _finish(self, record: RunRecord) -> Run:
         predictions, failures = self.parts.merge()

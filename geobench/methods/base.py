@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 
 from geobench.errors import GeobenchError
 
@@ -29,6 +29,8 @@ class Method(Protocol):
     A method may also have:
         ``knows_truth: bool`` — True for sanity baselines: ``match`` then gets the true target points as a fourth
         argument, and the run is kept out of rankings;
+        ``uses_mirror_index: bool`` — True for methods that may know which query points are mirror partners (the mark
+        † of the field's tables): ``match`` then gets ``partner`` as a fourth argument, see :meth:`LoadedMethod.predict`;
         ``prepare(pictures: Sequence[Picture]) -> None`` — called once per category with every image of the split;
         ``title``, ``setting`` — strings for tables.
     """
@@ -82,6 +84,11 @@ class LoadedMethod:
         """Whether ``match`` is given the true target points (sanity baselines only)."""
         return bool(getattr(self.method, "knows_truth", False))
 
+    @property
+    def uses_mirror_index(self) -> bool:
+        """Whether ``match`` is told which query points are mirror partners."""
+        return bool(getattr(self.method, "uses_mirror_index", False))
+
     def prepare(self, pictures: Sequence[Picture]) -> None:
         """Show the method every image of one category, if it asks for that."""
         hook = getattr(self.method, "prepare", None)
@@ -89,7 +96,13 @@ class LoadedMethod:
             hook(pictures)
 
     def predict(
-        self, source: Any, target: Any, points: Float[np.ndarray, "n 2"], truth: Float[np.ndarray, "n 2"] | None = None
+        self,
+        source: Any,
+        target: Any,
+        points: Float[np.ndarray, "n 2"],
+        *,
+        truth: Float[np.ndarray, "n 2"] | None = None,
+        partner: Int64[np.ndarray, " n"] | None = None,
     ) -> Float32[np.ndarray, "n 2"]:
         """Return the method's answer for ``points``, checked to be n finite rows of (x, y).
 
@@ -98,6 +111,8 @@ class LoadedMethod:
             target: description of the target image.
             points: (x, y) in pixels of the original source image; the method gets a copy.
             truth: (x, y) in pixels of the original target image; needed only when ``knows_truth``.
+            partner: for each point the row of its mirror partner among ``points``: its own row where the keypoint is
+                its own partner, -1 where the partner is not asked; needed only when ``uses_mirror_index``.
 
         Raises:
             GeobenchError: the answer is not (n, 2) or not finite.
@@ -107,6 +122,8 @@ class LoadedMethod:
         given = [from_numpy(np.array(points, np.float32))]
         if self.knows_truth:
             given.append(from_numpy(np.array(truth, np.float32)))
+        if self.uses_mirror_index:
+            given.append(from_numpy(np.array(partner, np.int64)))
         return self._checked(as_array(self.method.match(source, target, *given)), len(points))
 
     def _checked(self, answer: np.ndarray, n: int) -> Float32[np.ndarray, "n 2"]:

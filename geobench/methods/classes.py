@@ -101,7 +101,8 @@ def _checked(made: Any, origin: str) -> Method:
     name = getattr(made, "name", None)
     if not isinstance(name, str) or not name:
         raise InputError(f'{origin}: has no name; add name = "…" to the class')
-    match_takes = ("source", "target", "points", "truth")[: 4 if getattr(made, "knows_truth", False) else 3]
+    wants = {"knows_truth": "truth", "uses_mirror_index": "partner"}
+    match_takes = ("source", "target", "points", *(what for flag, what in wants.items() if getattr(made, flag, False)))
     for verb, takes in (("describe", ("picture",)), ("match", match_takes)):
         call = f"{verb}({', '.join(takes)})"
         function = getattr(made, verb, None)

@@ -76,8 +76,12 @@ class Examiner:
         self, descriptions: tuple[Any, Any], points: np.ndarray, truth: np.ndarray, trial: Trial = ORDINARY
     ) -> np.ndarray:
         """Return the method's checked answer [n, 2], or stop."""
+        alone = np.arange(len(points))  # every point its own mirror partner
         answer: np.ndarray = self.timed(
-            "match", lambda: self.loaded.predict(*descriptions, points, truth), self.match_times, trial
+            "match",
+            lambda: self.loaded.predict(*descriptions, points, truth=truth, partner=alone),
+            self.match_times,
+            trial,
         )
         return answer
 

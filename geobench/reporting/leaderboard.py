@@ -17,6 +17,7 @@ from geobench.evaluation.runs import Run
 SUBSETS = {"all": "standard", "geometry_aware": "geometry-aware"}
 SETTINGS = ("intra-species", "cross-species", "cross-family")
 TRUTH_MARK = "‡"
+MIRROR_MARK = "†"
 FAILURE_MARK = "§"
 
 
@@ -105,7 +106,12 @@ def _label(run: Run) -> str:
 
 def _row_name(run: Run) -> str:
     record = run.record
-    return record.method.title + TRUTH_MARK * record.method.knows_truth + FAILURE_MARK * (record.n_pairs_failed > 0)
+    applies = {
+        MIRROR_MARK: record.method.uses_mirror_index,
+        TRUTH_MARK: record.method.knows_truth,
+        FAILURE_MARK: record.n_pairs_failed > 0,
+    }
+    return record.method.title + "".join(mark for mark, true in applies.items() if true)
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
@@ -155,6 +161,7 @@ def column_order(column: Column) -> tuple[object, ...]:
 
 def _mark_notes(methods: Sequence[str]) -> list[str]:
     marks = {
+        MIRROR_MARK: "is told which query points are mirror partners",
         TRUTH_MARK: "is given the answer: a bound, not ranked",
         FAILURE_MARK: "failed on some pairs, which count as wrong",
     }
