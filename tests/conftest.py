@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
     Not in pyproject.toml: pytest would import geobench for it before jaxtyping can instrument the package.
     """
     config.addinivalue_line("filterwarnings", "error::geobench.errors.GeobenchWarning")
+    # How long an example takes says how busy the machine is; derandomised, so that a red run can be repeated.
+    hypothesis.settings.register_profile("geobench", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("geobench")
 
 
 SHARED = Path(__file__).parents[2] / "shared"
