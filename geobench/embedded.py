@@ -51,7 +51,7 @@ def _make(folder: Path, images: int | None) -> None:
     with progress_callback("rendering quadrupeds", "image") as show:
         render_dataset(folder / "raw", images=images, progress=show)
     benchmark = build_benchmark(card, folder / "raw", BuildOptions(require_images=True))
-    expected = card.expected.get("images")
+    expected = card.expected.get("instances")
     if images is None and expected not in (None, len(benchmark.instances)):
         raise GeobenchError(f"{folder}: rendered {len(benchmark.instances)} usable images, the card expects {expected}")
     benchmark.save(folder / "benchmark")

@@ -17,7 +17,7 @@ class Instances:
     Attributes:
         id: unique name of the row.
         image: path of the image relative to the benchmark's image root.
-        width, height: size of the image in pixels.
+        width, height: size of the image in pixels; 0 where unknown, because the image was absent at building time.
         bbox: box of the object, (x, y, width, height) in pixels.
         category: what pairs are formed within, e.g. the species.
         family: the level above (AP-10K: the biological family); empty where there is none.
@@ -107,8 +107,16 @@ class Instances:
             record=np.asarray(record or empty, dtype=np.str_),
         )
 
-    def threshold_side(self, rule: str) -> Float32[np.ndarray, " n"]:
-        """Return the length in pixels that PCK's alpha multiplies: the longer side of ``bbox`` or ``image``."""
-        if rule == "bbox":
-            return self.bbox[:, 2:].max(axis=1)
-        return np.maximum(self.width, self.height).astype(np.float32)
+    def image_sizes(self) -> tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        """Return width and height of every image in pixels.
+
+        Raises:
+            InputError: some are unknown, so that nothing can be measured in them.
+        """
+        unknown = np.flatnonzero((self.width <= 0) | (self.height <= 0))
+        if len(unknown):
+            raise InputError(
+                f"instances: the size of {len(unknown)} of {len(self)} images is unknown (the first: "
+                f"{self.image[unknown[0]]}), and this protocol measures in it; build again with the images present"
+            )
+        return self.width, self.height

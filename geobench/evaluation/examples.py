@@ -19,7 +19,7 @@ def example_pairs(count: int, split: str = "test/cross-family") -> list[ExampleP
     pairs = pairs.take(np.unique(np.linspace(0, len(pairs) - 1, count).round().astype(int)))
     asked = queries(benchmark, pairs, find_protocol("default"))
     examples = []
-    for number, (source, target) in enumerate(zip(pairs.source, pairs.target, strict=True)):
+    for number, (source, target) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
         rows = asked.pair == number
         examples.append((benchmark.picture(source), benchmark.picture(target), asked.points[rows], asked.truth[rows]))
     return examples

@@ -71,8 +71,9 @@ def in_direction(pairs: Pairs, protocol: Protocol) -> Pairs:
 
 def instance_frames(benchmark: Benchmark, protocol: Protocol) -> Transform:
     """Return how every instance's image enters the protocol's frame, one row per instance."""
-    table = benchmark.instances
-    return frame_transform(protocol.frame.kind, protocol.frame.side, table.width, table.height)
+    table, frame = benchmark.instances, protocol.frame
+    sizes = (table.width, table.height) if frame.kind == "original" else table.image_sizes()
+    return frame_transform(frame.kind, frame.side, *sizes)
 
 
 def category_codes(pairs: Pairs) -> tuple[Int64[np.ndarray, " p"], list[str]]:

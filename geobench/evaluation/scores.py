@@ -76,7 +76,7 @@ def threshold_sizes(benchmark: Benchmark, protocol: Protocol) -> Float64[np.ndar
         return (table.bbox[:, 2:] * frame.scale).max(axis=1)
     if protocol.frame.side is not None:
         return np.full(len(table), float(protocol.frame.side))
-    return np.maximum(table.width, table.height).astype(np.float64)
+    return np.maximum(*table.image_sizes()).astype(np.float64)
 
 
 def _box_is_in_query_image(protocol: Protocol) -> bool:

@@ -16,7 +16,7 @@ def inspect_benchmark(benchmark: Benchmark) -> dict[str, Any]:
     table = benchmark.instances
     categories, counts = np.unique(table.category, return_counts=True)
     absent = sum(not (benchmark.image_root / str(name)).is_file() for name in np.unique(table.image))
-    return {
+    facts = {
         "name": benchmark.name,
         "title": benchmark.card.title,
         "fingerprint": benchmark.fingerprint,
@@ -27,10 +27,16 @@ def inspect_benchmark(benchmark: Benchmark) -> dict[str, Any]:
         "images_absent": absent,
         "image_root": str(benchmark.image_root),
         "keypoints": int(table.visible.sum()),
+        "categories": len(categories),
+        "families": len(np.unique(table.family)),
+        "pairs": sum(len(pairs) for pairs in benchmark.splits.values()),
         "splits": {name: _split_facts(benchmark, pairs) for name, pairs in benchmark.splits.items()},
         "instances_per_category": dict(zip(categories.tolist(), counts.tolist(), strict=True)),
         "recipe": dict(benchmark.recipe),
     }
+    # What the card expects of a complete build; counts of the raw data have no counterpart here.
+    expected = {key: {"expected": value, "found": facts.get(key)} for key, value in benchmark.card.expected.items()}
+    return facts | {"expected": expected}
 
 
 def _split_facts(benchmark: Benchmark, pairs: Pairs) -> dict[str, Any]:
@@ -56,7 +62,8 @@ def inspection_text(facts: dict[str, Any]) -> str:
         f"instances    {facts['instances']:,} in {facts['images']:,} images, {facts['keypoints']:,} visible keypoints",
         f"images       {facts['image_root']}"
         + (f" ({facts['images_absent']:,} absent)" if facts["images_absent"] else ""),
-        f"recipe       {_flat(facts['recipe'])}",
+        f"recipe       {_flat(facts['recipe']) or '-'}",
+        f"card expects {', '.join(_expectation(key, **counts) for key, counts in facts['expected'].items()) or '-'}",
     ]
     columns = ["split", "pairs", "images", "labels", "keypoint pairs", "geo keypoints", "geo pairs"]
     rows = [_split_row(name, split) for name, split in facts["splits"].items()]
@@ -69,6 +76,11 @@ def _split_row(name: str, facts: Mapping[str, Any]) -> list[str]:
     counts = [f"{facts[key]:,}" for key in ("pairs", "images", "labels", "keypoint_pairs")]
     shares = [facts["geometry_aware_keypoint_share"], facts["geometry_aware_pair_share"]]
     return [name, *counts, *map(_percent, shares)]
+
+
+def _expectation(key: str, expected: int, found: int | None) -> str:
+    differs = "" if found in (None, expected) else f" (found {found:,})"
+    return f"{key} {expected:,}{differs}"
 
 
 def _flat(recipe: Mapping[str, Any], prefix: str = "") -> str:

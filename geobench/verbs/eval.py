@@ -52,9 +52,9 @@ def command(
     from geobench.reporting.scores_text import failure_text, scores_text
 
     data = load_benchmark(benchmark, images=images)
-    names = splits or tuple(name for name in data.splits if name.split("/")[0] == "test")
+    names = splits or tuple(n for n, pairs in data.splits.items() if n.split("/")[0] == "test" and len(pairs))
     if not names:
-        raise UsageError(f"{data.name} has no test split; name one with --split: {', '.join(data.splits)}")
+        raise UsageError(f"{data.name} has no test split with pairs; name one with --split: {', '.join(data.splits)}")
     loaded, counted = load_method(method, device=device), find_protocol(protocol)
     jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
     done = predict_jobs(jobs, runs, fresh=fresh)

@@ -15,5 +15,8 @@ def command(benchmark: str, layout: str, out: Path) -> None:  # noqa: ARG001
     """Write BENCHMARK in the folder layout that the GeoAware-SC code reads."""
     from geobench.api import load_benchmark
     from geobench.builders.export_geoaware import export_geoaware_sc
+    from geobench.progress import progress_callback
 
-    click.echo(f"written to {export_geoaware_sc(load_benchmark(benchmark), out)}")
+    with progress_callback(f"exporting {benchmark}", "file") as show:
+        folder = export_geoaware_sc(load_benchmark(benchmark), out, show)
+    click.echo(f"written to {folder}")
