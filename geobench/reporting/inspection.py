@@ -34,8 +34,9 @@ def inspect_benchmark(benchmark: Benchmark) -> dict[str, Any]:
         "instances_per_category": dict(zip(categories.tolist(), counts.tolist(), strict=True)),
         "recipe": dict(benchmark.recipe),
     }
-    # What the card expects of a complete build; counts of the raw data have no counterpart here.
-    expected = {key: {"expected": value, "found": facts.get(key)} for key, value in benchmark.card.expected.items()}
+    # Cards expect counts of the raw data where the builder counted them, otherwise of what was built.
+    found = facts | dict(benchmark.provenance.get("counts", {}))
+    expected = {key: {"expected": value, "found": found.get(key)} for key, value in benchmark.card.expected.items()}
     return facts | {"expected": expected}
 
 
