@@ -30,7 +30,7 @@ class Method(Protocol):
         ``knows_truth: bool`` — True for sanity baselines: ``match`` then gets the true target points as a fourth
         argument, and the run is kept out of rankings;
         ``uses_mirror_index: bool`` — True for methods that may know which query points are mirror partners (the mark
-        † of the field's tables): ``match`` then gets ``partner`` as a fourth argument, see :meth:`LoadedMethod.predict`;
+        † of the field's tables): ``match`` then gets ``partner`` too, see :meth:`LoadedMethod.predict`;
         ``prepare(pictures: Sequence[Picture]) -> None`` — called once per category with every image of the split;
         ``title``, ``setting`` — strings for tables.
     """
