@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from geobench.errors import InputError
+from geobench.posing import IDENTITY, MIRROR, Pose
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,13 @@ class Picture:
     """One image with one instance in it.
 
     Attributes:
-        key: unique name within the benchmark; a mirrored picture has another key.
+        key: unique name within the benchmark; every pose of a picture has another key.
         path: the image file.
-        size: (width, height) in pixels.
+        size: (width, height) in pixels, in this pose.
         category: what kind of object it shows.
-        box: (x, y, width, height) of the instance in pixels.
+        box: (x, y, width, height) of the instance in pixels, in this pose.
         mask_path: file of the instance mask, or None.
-        is_mirrored: whether this is the horizontal mirror image of the file.
+        pose: how the picture is held against its file: mirrored, turned.
     """
 
     key: str
@@ -31,7 +32,12 @@ class Picture:
     category: str
     box: tuple[float, float, float, float]
     mask_path: Path | None = None
-    is_mirrored: bool = False
+    pose: Pose = IDENTITY
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right are exchanged against the file."""
+        return self.pose.mirrored
 
     @property
     def pixels(self) -> UInt8[np.ndarray, "h w 3"]:
@@ -40,31 +46,41 @@ class Picture:
         Raises:
             InputError: the file is missing, is not an image, or does not have the annotated size.
         """
-        image = _read_image(self.path, "RGB")
-        if (image.shape[1], image.shape[0]) != self.size:
+        image, (width, height) = _read_image(self.path, "RGB"), self.pose.size(self.size)
+        if (image.shape[1], image.shape[0]) != (width, height):
             raise InputError(
                 f"{self.path}: the image is {image.shape[1]}x{image.shape[0]} pixels, its annotation says "
-                f"{self.size[0]}x{self.size[1]}; fetch the original image"
+                f"{width}x{height}; fetch the original image"
             )
-        return np.ascontiguousarray(image[:, ::-1]) if self.is_mirrored else image
+        return self.pose.array(image)
 
     @property
     def mask(self) -> Bool[np.ndarray, "h w"] | None:
         """The instance mask, True on the object, or None when the dataset has none."""
         if self.mask_path is None:
             return None
-        mask = _read_image(self.mask_path, "L") > 127
-        return np.ascontiguousarray(mask[:, ::-1]) if self.is_mirrored else mask
+        return self.pose.array(_read_image(self.mask_path, "L") > 127)
+
+    def posed(self, pose: Pose) -> Picture:
+        """Return this picture mirrored and turned; ``posed(pose).posed(pose.inverse())`` gives the picture itself."""
+        total = self.pose.then(pose)
+        key = self.key.removesuffix(_suffix(self.pose)) + _suffix(total)
+        return replace(self, key=key, size=pose.size(self.size), box=pose.box(self.box, self.size), pose=total)
 
     def mirrored(self) -> Picture:
         """Return the horizontal mirror image of this picture; twice gives the picture itself."""
-        x, y, w, h = self.box
-        key = self.key.removesuffix("|mirrored") if self.is_mirrored else f"{self.key}|mirrored"
-        return replace(self, key=key, box=(self.size[0] - x - w, y, w, h), is_mirrored=not self.is_mirrored)
+        return self.posed(MIRROR)
 
     def mirror_points(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Return where (x, y) points lie in the mirrored picture: ``(width - x, y)``."""
-        return points * np.array([-1, 1], points.dtype) + np.array([self.size[0], 0], points.dtype)
+        moved: np.ndarray = MIRROR.points(points, self.size)
+        return moved
+
+
+def _suffix(pose: Pose) -> str:
+    """Return what tells a pose's key from that of the picture as it is in its file."""
+    mirrored, turned = "|mirrored" if pose.mirrored else "", f"|turned {90 * pose.turns}" if pose.turns else ""
+    return mirrored + turned
 
 
 def _read_image(path: Path, mode: str) -> np.ndarray:

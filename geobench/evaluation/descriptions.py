@@ -41,7 +41,7 @@ class Descriptions:
             picture = self.benchmark.picture(row)
             started = time.perf_counter()
             seed_everything(seed_for(self.seed, picture.key))
-            self._known[row] = self.method.method.describe(picture)
+            self._known[row] = self.method.describe(picture)
             self.seconds += time.perf_counter() - started
             self.n_described += 1
         return self._known[row]

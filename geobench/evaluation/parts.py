@@ -34,7 +34,7 @@ class PartStore:
     def __init__(self, folder: Path, seconds: float | None = None) -> None:
         self.folder = folder / "parts"
         self.seconds = float(os.environ.get("GEOBENCH_FLUSH_SECONDS", "5")) if seconds is None else seconds
-        self._rows: list[pa.Table] = []
+        self._rows: list[tuple[int, np.ndarray, np.ndarray, str | None]] = []
         self._since = time.monotonic()
         for leftover in self.folder.glob(".*.tmp"):  # of a process that was killed while writing
             leftover.unlink()
@@ -46,26 +46,31 @@ class PartStore:
 
     def add(self, pair: int, keypoints: np.ndarray, points: np.ndarray, reason: str | None) -> None:
         """Keep the predictions [n, 2] of one pair; ``reason`` says why it failed, if it did."""
-        n = len(keypoints)
-        columns = [
-            pa.array(np.full(n, pair, np.int32)),
-            pa.array(keypoints.astype(np.int16)),
-            pa.array(points[:, 0].astype(np.float32)),
-            pa.array(points[:, 1].astype(np.float32)),
-            pa.array([reason] * n, pa.string()),
-        ]
-        self._rows.append(pa.Table.from_arrays(columns, schema=_SCHEMA))
+        self._rows.append((pair, keypoints, points, reason))
         if time.monotonic() - self._since >= self.seconds:
             self.flush()
 
     def flush(self) -> None:
         """Write what has been kept since the last part."""
         if self._rows:
-            part = pa.concat_tables(self._rows)
+            part = self._table()
             write_table(self.folder / f"{len(self._written):06d}.parquet", part)
             self._written.append(part)
         self._rows = []
         self._since = time.monotonic()
+
+    def _table(self) -> pa.Table:
+        pairs, keypoints, points, reasons = zip(*self._rows, strict=True)
+        counts = [len(some) for some in keypoints]
+        place = np.concatenate(points).astype(np.float32)
+        columns = [
+            pa.array(np.repeat(np.array(pairs, np.int32), counts)),
+            pa.array(np.concatenate(keypoints).astype(np.int16)),
+            pa.array(place[:, 0]),
+            pa.array(place[:, 1]),
+            pa.array(np.repeat(np.array(reasons, object), counts).tolist(), pa.string()),
+        ]
+        return pa.Table.from_arrays(columns, schema=_SCHEMA)
 
     def merge(self) -> tuple[Predictions, pa.Table]:
         """Return all predictions sorted by (pair, keypoint), and the failures as (pair, reason)."""

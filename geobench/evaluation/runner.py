@@ -6,7 +6,7 @@ Scoring is a separate step (:mod:`geobench.evaluation.scoring`): the runner only
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import filelock
@@ -21,14 +21,18 @@ from geobench.evaluation.parts import PartStore
 from geobench.evaluation.runs import Run, load_run
 from geobench.evaluation.session import Session
 
+_DONE = object()
+
 
 def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False) -> list[Run]:
     """Run jobs of one method on one benchmark, completing what earlier sessions left, and return their runs.
 
-    Images that several splits show are described once.
+    Images that several splits show are described once. So are those that several methods are shown, if they share
+    their description: the first job's method describes for all.
 
     Args:
-        jobs: same method, benchmark and seed; they differ in split, protocol or limit.
+        jobs: same benchmark, seed, and method or way of describing; they differ in split, protocol, limit, or in how
+            the methods match.
         root: the folder ``runs/``.
         fresh: start over even where a run exists.
 
@@ -45,9 +49,19 @@ def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False) -> lis
         sessions = [Session(job, job.folder(root)) for job in open_jobs]
         if sessions:
             descriptions = _plan(sessions)
-            for session in sessions:
-                session.run(descriptions)
+            for split in dict.fromkeys(session.job.split for session in sessions):
+                _run_together([session for session in sessions if session.job.split == split], descriptions)
     return [load_run(job.folder(root)) for job in jobs]
+
+
+def _run_together(sessions: Sequence[Session], descriptions: Descriptions) -> None:
+    """Run sessions pair by pair in turn, so that a description is forgotten once all of them are done with it."""
+    running = [session.steps(descriptions) for session in sessions]
+    with ExitStack() as stack:
+        for steps in running:
+            stack.enter_context(closing(steps))
+        while running:
+            running = [steps for steps in running if next(steps, _DONE) is not _DONE]
 
 
 def _plan(sessions: Sequence[Session]) -> Descriptions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from geobench.evaluation.job import Job
 from geobench.evaluation.parts import PartStore
 from geobench.evaluation.predictions import Queries, queries
 from geobench.evaluation.run_record import now, started_record
-from geobench.evaluation.runs import Run, RunRecord, RunStatus, load_run
+from geobench.evaluation.runs import CostRecord, Run, RunRecord, RunStatus, load_run
 from geobench.files import write_table
 from geobench.progress import progress_bar
 from geobench.seeding import seed_everything, seed_for
@@ -46,39 +48,44 @@ class Session:
 
     def run(self, descriptions: Descriptions) -> Run:
         """Answer what is left and return the finished run."""
+        for _ in self.steps(descriptions):
+            pass
+        return load_run(self.folder)
+
+    def steps(self, descriptions: Descriptions) -> Generator[None, None, None]:
+        """Answer what is left, one pair per step; what is done is on disk when the steps end or are given up."""
         run = Run(self.folder, self._begin())
         run.save_record()
         try:
-            self._match_all(run.record, descriptions)
+            yield from self._match_all(run.record.cost, descriptions)
         finally:
             self.parts.flush()
             run.save_record()
-        return self._finish(run.record)
+        self._finish(run.record)
 
     def _begin(self) -> RunRecord:
         if (self.folder / "run.json").is_file():
             return load_run(self.folder).record.model_copy(update={"status": "started", "finished_at": None})
         return started_record(self.job, n_pairs=len(self.rows), n_effective=len(self.asked))
 
-    def _match_all(self, record: RunRecord, descriptions: Descriptions) -> None:
-        started, before = time.monotonic(), (descriptions.n_described, descriptions.seconds)
+    def _match_all(self, cost: CostRecord, descriptions: Descriptions) -> Iterator[None]:
         label = f"{self.job.method.name} on {self.job.split}"
         try:
             with progress_bar(len(self.todo), label, "pair") as advance:
-                for position in self.todo:
-                    record.cost.match_s += self._match_one(int(position), descriptions)
+                for position in self.todo.tolist():
+                    with _counted(cost, descriptions):
+                        cost.match_s += self._match_one(position, descriptions)
                     advance(1)
+                    yield
         finally:
-            cost = record.cost
-            cost.wall_s = round(cost.wall_s + time.monotonic() - started, 3)
-            cost.match_s = round(cost.match_s, 3)
-            cost.n_described += descriptions.n_described - before[0]
-            cost.describe_s = round(cost.describe_s + descriptions.seconds - before[1], 3)
+            cost.wall_s, cost.match_s, cost.describe_s = (
+                round(seconds, 3) for seconds in (cost.wall_s, cost.match_s, cost.describe_s)
+            )
             cost.peak_memory_mib = round(max(cost.peak_memory_mib, environment.peak_memory_mib()), 1)
 
     def _match_one(self, position: int, descriptions: Descriptions) -> float:
         """Answer one pair, keep the answer or why there is none, and return the seconds that matching took."""
-        source, target = (int(row) for row in self.instances(np.array([position]))[:, 0])
+        source, target = int(self.queries.query_row[position]), int(self.queries.answer_row[position])
         at = slice(self.bounds[position], self.bounds[position + 1])
         points, reason, seconds = np.full((at.stop - at.start, 2), np.nan, np.float32), None, 0.0
         try:
@@ -106,15 +113,11 @@ class Session:
         described = descriptions.of(source), descriptions.of(target)
         return method.predict(*described, asked.points[at], truth=asked.truth[at], partner=partner)
 
-    def _finish(self, record: RunRecord) -> Run:
+    def _finish(self, record: RunRecord) -> None:
         predictions, failures = self.parts.merge()
         n_failed = failures.num_rows
         update = {
-            "status": "success"
-            if not n_failed
-            else "failed"
-            if n_failed == len(self.asked)
-            else "success_with_failures",
+            "status": _status(n_failed, len(self.asked)),
             "finished_at": now(),
             "n_pairs_failed": n_failed,
             "first_failure": failures["reason"][0].as_py() if n_failed else None,
@@ -122,10 +125,20 @@ class Session:
         if n_failed:
             write_table(self.folder / "failures.parquet", failures)
         write_table(self.folder / "predictions.parquet", predictions.to_table())
-        run = Run(self.folder, record.model_copy(update=update))
-        run.save_record()
+        Run(self.folder, record.model_copy(update=update)).save_record()
         self.parts.remove()
-        return run
+
+
+@contextmanager
+def _counted(cost: CostRecord, descriptions: Descriptions) -> Iterator[None]:
+    """Add to a cost what happens meanwhile: time, and descriptions made."""
+    started, count, seconds = time.perf_counter(), descriptions.n_described, descriptions.seconds
+    try:
+        yield
+    finally:
+        cost.wall_s += time.perf_counter() - started
+        cost.n_described += descriptions.n_described - count
+        cost.describe_s += descriptions.seconds - seconds
 
 
 def _status(n_failed: int, n_asked: int) -> RunStatus:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its name everywhere)
@@ -17,13 +18,16 @@ from torch import Tensor
 from geobench.errors import InputError
 from geobench.features.letterbox import Letterbox
 
+_BLOCK = 32  # channels
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
     """Features of one image on a grid.
 
     Attributes:
-        features: one vector per cell, [c, h, w]; of unit length, or zero where the image has no feature.
+        features: one vector per cell, [c, h, w]; of unit length, or zero where the image has no feature, unless the
+            recipe says ``normalise = false``. Matchers take dot products of them as they are.
         letterbox: how the image entered the model frame that the grid covers.
     """
 
@@ -47,15 +51,22 @@ class FeatureMap:
 
     def grid_points(self, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return image points in units of cells: (0, 0) is the grid's corner, (0.5, 0.5) its first cell's centre."""
-        return self.letterbox.to_model(points) / points.new_tensor(self.cell)
+        # Multiplied as in GeoAware-SC (utils_correspondence.py:384-389): dividing puts points on a border between
+        # cells, such as 300 * 1.68 = 504 = 36 * 14, into the cell before it in float32.
+        width, height = self.cell
+        return self.letterbox.to_model(points) * points.new_tensor([1 / width, 1 / height])
 
-    def cells(self, points: Float[Tensor, "n 2"]) -> Int64[Tensor, " n"]:
+    def cells(self, points: Float[Tensor, "n 2"], padding: bool = False) -> Int64[Tensor, " n"]:
         """Return the number of the cell that contains each image point.
 
-        A point outside the image, or on its far border, counts as in the nearest cell that shows some of the image.
+        A point outside the image, or on its far border, counts as in the nearest cell that shows some of the image;
+        with ``padding`` as in the nearest cell of the grid.
         """
         column, row = self.grid_points(points).floor().long().unbind(1)
-        (left, right), (top, bottom) = self._content(0), self._content(1)
+        if padding:
+            left, right, top, bottom = 0, self.grid[0] - 1, 0, self.grid[1] - 1
+        else:
+            (left, right), (top, bottom) = self._content(0), self._content(1)
         return row.clamp(top, bottom) * self.grid[0] + column.clamp(left, right)
 
     def _content(self, axis: int) -> tuple[int, int]:
@@ -65,13 +76,19 @@ class FeatureMap:
 
     def centres(self, cells: Int64[Tensor, " n"]) -> Float[Tensor, "n 2"]:
         """Return the centres of cells, (x, y) in image pixels (GeoAware-SC: ``cell * 14 + 7`` in its frame)."""
-        row, column = cells // self.grid[0], cells % self.grid[0]
-        middle = torch.stack([column, row], dim=1).to(torch.float32) + 0.5
-        points: Tensor = self.letterbox.to_image(middle * middle.new_tensor(self.cell))
+        return self.between_cells(torch.stack([cells % self.grid[0], cells // self.grid[0]], dim=1).to(torch.float32))
+
+    def between_cells(self, places: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """Return where (column, row) places, whole numbers at the centres of cells, lie; (x, y) in image pixels."""
+        points: Tensor = self.letterbox.to_image((places + 0.5) * places.new_tensor(self.cell))
         return points
 
     def in_image(self) -> Bool[Tensor, " hw"]:
         """Return which cells have their centre in the image rather than in the padding; never all False."""
+        return self._in_image
+
+    @cached_property
+    def _in_image(self) -> Bool[Tensor, " hw"]:
         count = self.grid[0] * self.grid[1]
         centres = self.letterbox.to_model(self.centres(torch.arange(count, device=self.features.device)))
         low = centres.new_tensor(self.letterbox.offset)
@@ -79,35 +96,65 @@ class FeatureMap:
         inside = ((centres >= low) & (centres <= high)).all(dim=1)
         return inside if bool(inside.any()) else torch.ones_like(inside)
 
+    def neighbour_products(self) -> Float[Tensor, "4 h w"]:
+        """Return dot products of each cell's vector with its neighbours', which give the length between the cells.
+
+        With itself; with its right neighbour; with its lower neighbour; and the sum of the two diagonals of the four
+        cells that begin at it (itself with lower right, right with lower). Where a cell has no such neighbour the
+        number means nothing.
+        """
+        return self._neighbour_products
+
+    @cached_property
+    def _neighbour_products(self) -> Float[Tensor, "4 h w"]:
+        (width, height), count = self.grid, self.features.shape[1] * self.features.shape[2]
+        # Flattened, the neighbours are shifts by 1 and by the width; at the right border they run on into the next row.
+        terms = [(0, 0, 0), (1, 0, 1), (2, 0, width), (3, 0, width + 1), (3, 1, width)]
+        total = self.features.new_zeros((4, _BLOCK, count))
+        for block in torch.split(self.columns, _BLOCK):  # products of the whole map would not fit a processor's cache
+            for number, here, there in terms:
+                length = max(0, count - there)
+                sums = total[number, : len(block), :length]
+                sums.addcmul_(block[:, here : here + length], block[:, there:])
+        return total.sum(dim=1).reshape(4, height, width)
+
 
 def unit_length(features: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
     """Return every cell's vector divided by its L2 norm; a zero vector stays zero."""
     return F.normalize(features, dim=0, eps=1e-10)
 
 
-def fuse(maps: Sequence[FeatureMap], weights: Sequence[float]) -> FeatureMap:
+def fuse(maps: Sequence[FeatureMap], weights: Sequence[float], normalise: Sequence[bool] | None = None) -> FeatureMap:
     """Return several maps of one image as one: each of unit length, times its weight, concatenated, of unit length.
 
     The cosine of two fused vectors is the mean of the groups' cosines weighted by the squared weights (sd-dino,
     pck_spair_pascal.py:283-288; GeoAware-SC, pck_train.py:25-39). Coarser grids are first interpolated bilinearly
     to the finest one.
 
+    Args:
+        maps: the groups.
+        weights: factor of each group.
+        normalise: whether each group is brought to unit length; by default all are. Unless all are, the result keeps
+            the length that comes out: DIFT interpolates features as the network gives them.
+
     Raises:
         InputError: two maps show different parts of the image, so that their grids do not lie on each other.
     """
+    normalise = [True] * len(maps) if normalise is None else normalise
     if len(maps) == 1:
-        return FeatureMap(unit_length(maps[0].features), maps[0].letterbox)
+        return FeatureMap(unit_length(maps[0].features), maps[0].letterbox) if normalise[0] else maps[0]
     finest = max(maps, key=lambda m: m.grid[0] * m.grid[1])
     rows, columns = finest.features.shape[1:]
     parts = []
-    for one, weight in zip(maps, weights, strict=True):
+    for one, weight, to_unit in zip(maps, weights, normalise, strict=True):
         if not _same_view(one.letterbox, finest.letterbox):
             raise InputError("feature groups show different parts of the image; give them all the same frame")
         features = one.features
         if features.shape[1:] != (rows, columns):
             features = F.interpolate(features[None], (rows, columns), mode="bilinear", align_corners=False)[0]
-        parts.append(unit_length(features) * weight)
-    return FeatureMap(unit_length(torch.cat(parts)), finest.letterbox)
+        parts.append((unit_length(features) if to_unit else features) * weight)
+    fused = torch.cat(parts)
+    return FeatureMap(unit_length(fused) if all(normalise) else fused, finest.letterbox)
 
 
 def _same_view(a: Letterbox, b: Letterbox) -> bool:

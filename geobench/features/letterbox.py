@@ -89,19 +89,22 @@ class Letterbox:
         offset: where the image's corner lies in the frame, model pixels.
         size: width and height of the model frame.
         content: width and height of the resized image, model pixels.
+        image: width and height of the original image.
     """
 
     scale: tuple[float, float]
     offset: tuple[float, float]
     size: tuple[int, int]
     content: tuple[int, int]
+    image: tuple[int, int]
 
     @classmethod
     def of(cls, kind: FrameKind, size: tuple[int, int], side: int | None) -> Letterbox:
         """Return the letterbox of an image of ``size`` (width, height) for a frame (see :func:`frame_transform`)."""
         frame = frame_transform(kind, side, [size[0]], [size[1]])
         rows = (frame.scale, frame.offset, frame.size, frame.content)
-        return cls(*(tuple(row[0].tolist()) for row in rows))
+        scale, offset, framed, content = (tuple(row[0].tolist()) for row in rows)
+        return cls(scale, offset, framed, content, size)
 
     @classmethod
     def pad(cls, size: tuple[int, int], side: int) -> Letterbox:

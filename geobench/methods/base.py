@@ -79,6 +79,13 @@ class LoadedMethod:
     source_sha256: str | None = None
     weights: dict[str, str] = field(default_factory=dict)
 
+    def describe(self, picture: Picture) -> Any:
+        """Return the method's description of one image, made without gradients."""
+        from torch import no_grad
+
+        with no_grad():
+            return self.method.describe(picture)
+
     @property
     def knows_truth(self) -> bool:
         """Whether ``match`` is given the true target points (sanity baselines only)."""
@@ -117,14 +124,16 @@ class LoadedMethod:
         Raises:
             GeobenchError: the answer is not (n, 2) or not finite.
         """
-        from torch import from_numpy
+        from torch import from_numpy, no_grad
 
         given = [from_numpy(np.array(points, np.float32))]
         if self.knows_truth:
             given.append(from_numpy(np.array(truth, np.float32)))
         if self.uses_mirror_index:
             given.append(from_numpy(np.array(partner, np.int64)))
-        return self._checked(as_array(self.method.match(source, target, *given)), len(points))
+        with no_grad():
+            answer = self.method.match(source, target, *given)
+        return self._checked(as_array(answer), len(points))
 
     def _checked(self, answer: np.ndarray, n: int) -> Float32[np.ndarray, "n 2"]:
         if answer.shape != (n, 2) or answer.dtype.kind not in "fiu":

@@ -4,9 +4,12 @@
     extractor = "dense-sift"          [options]
     [matcher]                         layers = 3
     kind = "nearest"
+    [alignment]
+    poses = ["identity", "mirror"]
 
 The left form is composed here: each extractor's map is normalised to unit length, several maps are weighted and
-concatenated, and the matcher reads the points off the similarity of the two descriptions.
+concatenated, and the matcher reads the points off the similarity of the two descriptions; [alignment] chooses among
+poses of the source image first.
 """
 
 from __future__ import annotations
@@ -14,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field, create_model
 
 from geobench.errors import InputError
 from geobench.files import sha256_of
+from geobench.methods.alignment import AlignedMethod, Alignment
 from geobench.methods.base import Method
 from geobench.methods.classes import construct, find_class
 from geobench.methods.parts import Extractor, Matcher, find_part, own_settings
@@ -40,6 +44,7 @@ class Recipe(StrictModel):
         setting: kind of supervision, as tables print it.
         features: groups of features; each has ``extractor``, ``weight`` and the extractor's own settings.
         matcher: ``kind`` and the matcher's own settings.
+        alignment: poses of the source image to choose from; without it the image is matched as it is.
         method: ``module:Class`` or ``file.py:Class`` (relative to the recipe), instead of features and matcher.
         options: keyword arguments of that class.
     """
@@ -49,14 +54,22 @@ class Recipe(StrictModel):
     description: str = ""
     features: tuple[dict[str, Any], ...] = ()
     matcher: dict[str, Any] | None = None
+    alignment: Alignment | None = None
     method: str | None = None
     options: dict[str, Any] = {}
 
 
 class _Weighted(StrictModel):
-    """What every group of features may say beside its extractor's settings."""
+    """What every group of features may say beside its extractor's settings.
+
+    Attributes:
+        weight: factor of the group before groups are concatenated.
+        normalise: bring every cell to unit length first. Without it similarities are plain dot products; it is for
+            ``upsampled-nearest``, which interpolates features as the network gives them, as DIFT does.
+    """
 
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    normalise: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,13 +89,22 @@ class ComposedMethod:
         extractors: image to feature map, one per group.
         weights: factor of each group's unit-length features before they are concatenated.
         matcher: two maps and query points to target points.
+        normalise: whether each group is brought to unit length; by default all are.
     """
 
-    def __init__(self, name: str, extractors: list[Extractor], weights: list[float], matcher: Matcher) -> None:
+    def __init__(
+        self,
+        name: str,
+        extractors: list[Extractor],
+        weights: list[float],
+        matcher: Matcher,
+        normalise: list[bool] | None = None,
+    ) -> None:
         self.name = name
         self.extractors = extractors
         self.weights = weights
         self.matcher = matcher
+        self.normalise = normalise
 
     def describe(self, picture: Picture) -> FeatureMap:
         """Return the feature map of one image.
@@ -92,11 +114,20 @@ class ComposedMethod:
         """
         from geobench.features.feature_map import fuse
 
-        return fuse([extractor(picture) for extractor in self.extractors], self.weights)
+        return fuse([extractor(picture) for extractor in self.extractors], self.weights, self.normalise)
 
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
         return self.matcher(source, target, points)
+
+    def similarity(
+        self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n h w"]:
+        """Return how similar each cell of the target's grid is to each of ``points`` (pixels of the source image)."""
+        from geobench.matching.similarity import point_similarity
+
+        similarity: Tensor = point_similarity(source, target, points).reshape(-1, *target.grid[::-1])
+        return similarity
 
 
 def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
@@ -125,6 +156,8 @@ def _check_form(recipe: Recipe, path: Path) -> None:
         raise InputError(f"{path}: {'[matcher]' if recipe.features else '[[features]]'} is missing; add it")
     if recipe.method is not None and ":" not in recipe.method:
         raise InputError(f"{path}: method: name a class, as in package.module:Class (found {recipe.method!r})")
+    if recipe.alignment is not None and not composed:
+        raise InputError(f"{path}: [alignment] belongs to [[features]] with [matcher]; a class aligns by itself")
     if composed and recipe.options:
         raise InputError(f"{path}: [options] belong to method; put the settings under [[features]] or [matcher]")
 
@@ -141,20 +174,36 @@ def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[st
 def _compose(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
     """Return the method of a recipe made of parts, and its tables with every default filled in."""
     groups = [_group(table, device, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
-    matcher, resolved = _matcher(recipe.matcher or {}, f"{path}: [matcher]")
-    method = ComposedMethod(path.stem, [g[0] for g in groups], [g[1]["weight"] for g in groups], matcher)
-    return method, {"features": [g[1] for g in groups], "matcher": resolved}
+    matcher, resolved = build_matcher(recipe.matcher or {}, f"{path}: [matcher]")
+    extractors, tables = [extractor for extractor, _ in groups], [table for _, table in groups]
+    weights, normalise = ([table[key] for table in tables] for key in ("weight", "normalise"))
+    method = ComposedMethod(path.stem, extractors, weights, matcher, normalise)
+    composed = method if recipe.alignment is None else _aligned(method, recipe.alignment, device)
+    return composed, {"features": tables, "matcher": resolved}
+
+
+def _aligned(method: ComposedMethod, alignment: Alignment, device: str) -> Method:
+    from geobench.features.instance_mask import mask_maker
+
+    masks = mask_maker(alignment.mask, alignment.sam_model, device)
+    # Its match takes mirror partners as well, which Method says in words only.
+    return cast(Method, AlignedMethod(method, alignment, masks))
 
 
 def _group(table: Mapping[str, Any], device: str, where: str) -> tuple[Extractor, dict[str, Any]]:
     module = find_part("geobench.features", table.get("extractor"), where)
     model = create_model("Group", __base__=(_Weighted, module.Settings), extractor=(str, ...))
     values = validate(table, model, where)
-    settings = own_settings(module, values, {"extractor", "weight"})
+    settings = own_settings(module, values, {"extractor", *_Weighted.model_fields})
     return module.Extractor(settings, device), values.model_dump(mode="json")
 
 
-def _matcher(table: Mapping[str, Any], where: str) -> tuple[Matcher, dict[str, Any]]:
+def build_matcher(table: Mapping[str, Any], where: str) -> tuple[Matcher, dict[str, Any]]:
+    """Return the matcher that a table ``[matcher]`` describes, and the table with every default filled in.
+
+    Raises:
+        InputError: there is no such matcher, or it has no such setting; ``where`` names the table.
+    """
     module = find_part("geobench.matching", table.get("kind"), where)
     values = validate(table, create_model("Matching", __base__=module.Settings, kind=(str, ...)), where)
     return module.Matcher(own_settings(module, values, {"kind"})), values.model_dump(mode="json")

@@ -34,6 +34,8 @@ def _feed(digest: hashlib._Hash, value: Any, seen: set[int]) -> None:
 
 
 def _parts(value: Any) -> list[Any]:
+    if hasattr(value, "snapshot_parts"):  # an object that fills a cache says what is not cache
+        return list(value.snapshot_parts())
     if isinstance(value, Mapping):
         return [part for item in value.items() for part in item]
     if isinstance(value, Sequence):

@@ -70,7 +70,7 @@ class Examiner:
 
     def describe(self, picture: Picture, trial: Trial = ORDINARY) -> Any:
         """Return the method's description, or stop."""
-        return self.timed("describe", lambda: self.loaded.method.describe(picture), self.describe_times, trial)
+        return self.timed("describe", lambda: self.loaded.describe(picture), self.describe_times, trial)
 
     def match(
         self, descriptions: tuple[Any, Any], points: np.ndarray, truth: np.ndarray, trial: Trial = ORDINARY
@@ -136,7 +136,9 @@ def _check_form(examiner: Examiner, source: Any, target: Any, points: np.ndarray
     import torch
 
     given = torch.from_numpy(np.array(points, np.float32))
-    extra = (torch.from_numpy(np.array(truth, np.float32)),) if examiner.loaded.knows_truth else ()
+    extra = [torch.from_numpy(np.array(truth, np.float32))] if examiner.loaded.knows_truth else []
+    if examiner.loaded.uses_mirror_index:
+        extra.append(torch.arange(len(points)))
     call = examiner.loaded.method.match
     answer = examiner.timed("match", lambda: call(source, target, given, *extra), [])
     if not np.array_equal(given.numpy(), points.astype(np.float32)):

@@ -76,7 +76,7 @@ def _notes(truth: Int64[np.ndarray, " t"], templates: Sequence[TemplateSet]) -> 
         "targets per column: " + ", ".join(f"{name} {count}" for name, count in counts.items()),
         "targets per view: " + ", ".join(f"{view} {count}" for view, count in zip(VIEWS, views, strict=True)),
         "guessing stays within, in 95 of 100 trials: " + ", ".join(ranges),
-        f"{len(templates)} template sets: {', '.join(one.name for one in templates)}",
+        f"template sets: {', '.join(one.name for one in templates)}",
     ]
 
 

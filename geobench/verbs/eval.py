@@ -28,6 +28,12 @@ from geobench.errors import UsageError
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, when they moved.")
 @click.option("--fresh", is_flag=True, help="Start over instead of completing or reusing a run.")
+@click.option(
+    "--save-similarity",
+    "heat_maps",
+    multiple=True,
+    help="Names of keypoints, with commas or repeated: keep their heat maps in the run's folder.",
+)
 def command(
     method: str,
     benchmark: str,
@@ -41,6 +47,7 @@ def command(
     runs: Path,
     images: Path | None,
     fresh: bool,
+    heat_maps: tuple[str, ...],
 ) -> int:
     """Run METHOD on BENCHMARK, score it, and print the scores. An interrupted run goes on where it was."""
     from geobench.api import load_benchmark
@@ -48,6 +55,7 @@ def command(
     from geobench.evaluation.protocol import find_protocol
     from geobench.evaluation.runner import predict_jobs
     from geobench.evaluation.scoring import score_run
+    from geobench.evaluation.similarity_maps import check_similarity, save_similarity
     from geobench.methods.loader import load_method
     from geobench.reporting.scores_text import failure_text, scores_text
 
@@ -57,8 +65,13 @@ def command(
         raise UsageError(f"{data.name} has no test split with pairs; name one with --split: {', '.join(data.splits)}")
     loaded, counted = load_method(method, device=device), find_protocol(protocol)
     jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
+    keypoints = [name.strip() for names_given in heat_maps for name in names_given.split(",") if name.strip()]
+    if keypoints:
+        check_similarity(loaded, data, keypoints)
     done = predict_jobs(jobs, runs, fresh=fresh)
-    for run in done:
+    for job, run in zip(jobs, done, strict=True):
+        for path in save_similarity(job, run, keypoints) if keypoints else ():
+            click.echo(f"heat maps in {path}")
         click.echo(scores_text(run, score_run(run, data), metric, alphas))
         click.echo(failure_text(run), err=True, nl=bool(failure_text(run)))
     return int(any(run.record.status == "failed" for run in done))

@@ -89,3 +89,18 @@ def test_maps_of_different_frames_are_not_fused():
 
 def test_a_zero_vector_stays_zero():
     assert torch.equal(unit_length(torch.zeros(3, 2, 2)), torch.zeros(3, 2, 2))
+
+
+def test_a_group_may_keep_its_lengths():
+    raw = FeatureMap(3 * make_map((40, 40)).features, Letterbox.pad((40, 40), 64))
+    assert torch.equal(fuse([raw], [1.0], [False]).features, raw.features)
+    both = fuse([raw, raw], [2.0, 1.0], [False, True]).features
+    torch.testing.assert_close(both[:3].norm(dim=0), torch.full((8, 8), 6.0))
+    torch.testing.assert_close(both[3:].norm(dim=0), torch.ones(8, 8))
+
+
+def test_with_padding_a_point_beside_the_image_is_in_the_paddings_cell():
+    one = make_map((100, 50))
+    above = torch.tensor([[50.0, -10.0], [50.0, -1000.0]])
+    assert one.cells(above).tolist() == [20, 20]
+    assert one.cells(above, padding=True).tolist() == [12, 4]

@@ -134,7 +134,7 @@ def test_loading_a_sanity_baseline_does_not_load_torch():
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ("dense-sfit", r"unknown method 'dense-sfit'; did you mean dense-sift\?"),
+        ("dense-sfit", r"unknown method 'dense-sfit'; did you mean dense-sift"),
         ("geobench.methods.sanity:Orakle", r"geobench\.methods\.sanity has no class 'Orakle'; did you mean Oracle\?"),
         ("no_such_package.mod:X", r"unknown method .*there is no module 'no_such_package'; install it"),
         ("nowhere/mine.py:Mine", r"there is no file nowhere/mine\.py"),

@@ -30,6 +30,7 @@ def test_the_recorded_recipe_has_every_default(tmp_path):
     recipe = load(tmp_path, ONE + NEAREST).recipe
     assert recipe["features"][0] == {
         "extractor": "dense-sift", "side": 64, "grid": 8, "samples": 4, "bins": [6.0], "weight": 1.0,
+        "normalise": True,
     }  # fmt: skip
     assert recipe["matcher"]["kind"] == "nearest"
     assert recipe["matcher"]["padding"] == "ignored"

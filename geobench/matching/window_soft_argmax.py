@@ -1,0 +1,75 @@
+"""Window soft-argmax: the expected place within a square window around the most similar cell.
+
+Zhang et al., CVPR 2024 (arXiv 2311.17034), section 3.2; GeoAware-SC, utils/utils_correspondence.py:297-337, whose
+``SOFT_EVAL_WINDOW = w`` is a window of side ``2 w + 1``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from pydantic import AfterValidator, Field
+from torch import Tensor
+
+from geobench.features.feature_map import FeatureMap
+from geobench.matching.similarity import (
+    SoftSettings,
+    expected_point,
+    first_maximum,
+    offsets,
+    searched_similarity,
+)
+
+
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError("must be odd, so that the window has a middle")
+    return side
+
+
+class Settings(SoftSettings):
+    """Settings of ``kind = "window-soft-argmax"``, beside ``temperature`` and ``padding``.
+
+    Attributes:
+        window: side of the window in cells, odd; the paper compares 5, 9 and 15.
+        masked: what becomes of the cells outside the window: ``excluded`` from the softmax, or ``zero`` as in the
+            authors' code, where their similarity is multiplied by 0 and takes part with that value.
+    """
+
+    window: Annotated[int, Field(ge=1), AfterValidator(_odd)] = 15
+    masked: Literal["excluded", "zero"] = "excluded"
+
+
+class Matcher:
+    """Expectation within a window around the first of the most similar cells."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """Return the expected place per point.
+
+        Args:
+            source: map of the source image; a point's descriptor is that of the cell that contains it.
+            target: map of the target image, with as many channels.
+            points: (x, y) in pixels of the source image.
+
+        Returns:
+            (x, y) in pixels of the target image.
+        """
+        similarity = searched_similarity(source, target, points, self.settings.padding)
+        outside = ~_window(first_maximum(similarity), target.grid, self.settings.window)
+        if self.settings.masked == "zero":
+            # Cells of ignored padding stay at minus infinity.
+            similarity = similarity.masked_fill_(outside & similarity.isfinite(), 0.0)
+        else:
+            similarity = similarity.masked_fill_(outside, -torch.inf)
+        return expected_point(similarity / self.settings.temperature, target).to(points.device)
+
+
+def _window(best: Int64[Tensor, " n"], grid: tuple[int, int], side: int) -> Bool[Tensor, "n hw"]:
+    """Return which cells lie in the square of ``side`` cells around each of the ``best`` cells."""
+    in_column, in_row = (distance.abs() <= side // 2 for distance in offsets(best, grid))
+    return (in_row[:, :, None] & in_column[:, None, :]).flatten(1)
