@@ -87,6 +87,14 @@ class FeatureMap:
         """Return which cells have their centre in the image rather than in the padding; never all False."""
         return self._in_image
 
+    def fills_frame(self) -> bool:
+        """Return whether every cell has its centre in the image, so that there is no padding to leave out."""
+        return self._fills_frame
+
+    @cached_property
+    def _fills_frame(self) -> bool:
+        return bool(self._in_image.all())
+
     @cached_property
     def _in_image(self) -> Bool[Tensor, " hw"]:
         count = self.grid[0] * self.grid[1]

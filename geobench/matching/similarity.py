@@ -81,7 +81,9 @@ def searched_similarity(
 ) -> Float[Tensor, "n hw"]:
     """Return :func:`point_similarity`, minus infinity in the padding where that is ignored."""
     similarity = point_similarity(source, target, points, padding)
-    return similarity.masked_fill_(~target.in_image(), -torch.inf) if padding == "ignored" else similarity
+    if padding == "searched" or target.fills_frame():
+        return similarity
+    return similarity.masked_fill_(~target.in_image(), -torch.inf)
 
 
 def first_maximum(similarity: Float[Tensor, "n hw"]) -> Int64[Tensor, " n"]:

@@ -60,13 +60,33 @@ class Matcher:
             (x, y) in pixels of the target image.
         """
         similarity = searched_similarity(source, target, points, self.settings.padding)
-        outside = ~_window(first_maximum(similarity), target.grid, self.settings.window)
+        best, side = first_maximum(similarity), self.settings.window
+        if self.settings.masked == "excluded" and side <= min(target.grid):
+            return self._within(similarity, best, target).to(points.device)
+        outside = ~_window(best, target.grid, side)
         if self.settings.masked == "zero":
             # Cells of ignored padding stay at minus infinity.
             similarity = similarity.masked_fill_(outside & similarity.isfinite(), 0.0)
         else:
             similarity = similarity.masked_fill_(outside, -torch.inf)
         return expected_point(similarity / self.settings.temperature, target).to(points.device)
+
+    def _within(
+        self, similarity: Float[Tensor, "n hw"], best: Int64[Tensor, " n"], target: FeatureMap
+    ) -> Float[Tensor, "n 2"]:
+        """Return the expected place per point from the window's cells alone, a few hundred instead of thousands."""
+        width, height = target.grid
+        steps = torch.arange(self.settings.window, device=best.device) - self.settings.window // 2
+        column, row = (best % width)[:, None] + steps, (best // width)[:, None] + steps
+        # Beyond the border the window repeats border cells, which do not take part.
+        column_in, row_in = column.clamp(0, width - 1), row.clamp(0, height - 1)
+        cells = (row_in * width)[:, :, None] + column_in[:, None, :]
+        beyond = (row != row_in)[:, :, None] | (column != column_in)[:, None, :]
+        logits = similarity.gather(1, cells.flatten(1)).masked_fill_(beyond.flatten(1), -torch.inf)
+        chance = torch.softmax(logits / self.settings.temperature, dim=1).reshape(beyond.shape)
+        column_mean = (chance.sum(dim=1) * column_in).sum(dim=1)
+        row_mean = (chance.sum(dim=2) * row_in).sum(dim=1)
+        return target.between_cells(torch.stack([column_mean, row_mean], dim=1))
 
 
 def _window(best: Int64[Tensor, " n"], grid: tuple[int, int], side: int) -> Bool[Tensor, "n hw"]:
