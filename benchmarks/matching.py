@@ -19,7 +19,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from geobench.evaluation.job import Job
 from geobench.evaluation.protocol import find_protocol
 from geobench.evaluation.scoring import score_run
 from geobench.evaluation.session import Session
-from geobench.features.feature_map import FeatureMap, unit_length
+from geobench.features.feature_map import FeatureMap, PooledMaps, unit_length
 from geobench.features.letterbox import Letterbox
 from geobench.instances import Instances
 from geobench.matching import upsampled_nearest, window_soft_argmax
@@ -187,6 +187,15 @@ class InMemory:
         """Return the matcher's answers."""
         return self.matcher(source, target, points)
 
+    matches_many = True
+
+    def match_many(
+        self, sources: Sequence[FeatureMap], target: FeatureMap, points: Sequence[torch.Tensor]
+    ) -> Sequence[torch.Tensor]:
+        """Return the matcher's answers for several sources, as a recipe's method does."""
+        counts = [len(some) for some in points]
+        return torch.split(self.matcher(PooledMaps(sources, counts), target, torch.cat(list(points))), counts)
+
 
 def many_pairs(n_pairs: int, n_maps: int) -> Benchmark:
     """Return a benchmark of ``n_pairs`` pairs, targets in turn, eight keypoints visible everywhere."""
@@ -219,7 +228,7 @@ def pairs_row(n_pairs: int) -> None:
         job = Job(method, benchmark, "test", find_protocol("default"))
         start = time.perf_counter()
         session = Session(job, job.folder(Path(folder)))
-        uses = np.bincount(session.instances(session.todo).ravel(), minlength=len(some))
+        uses = np.bincount(session.instances(session.work).ravel(), minlength=len(some))
         run = session.run(Descriptions(method, benchmark, 0, uses))
         matched = time.perf_counter() - start
         score_run(run, benchmark)

@@ -68,7 +68,7 @@ def _plan(sessions: Sequence[Session]) -> Descriptions:
     """Return the descriptions that ``sessions`` will share, after the method has seen what it wants to see first."""
     job = sessions[0].job
     asked = np.concatenate([session.instances(session.asked).ravel() for session in sessions])
-    todo = np.concatenate([session.instances(session.todo).ravel() for session in sessions])
+    todo = np.concatenate([session.instances(session.work).ravel() for session in sessions])
     _check_images(job.benchmark, np.unique(todo))
     if len(todo):
         # Every image of the splits, also those of finished pairs: a resumed run must see what the first one saw.

@@ -22,6 +22,9 @@ from geobench.files import write_table
 from geobench.progress import progress_bar
 from geobench.seeding import seed_everything, seed_for
 
+GROUP = 16  # pairs matched together at most: some 130 rows, with which a product is limited by arithmetic
+Answer = tuple[Float32[np.ndarray, "n 2"], str | None]
+
 
 class Session:
     """Runs a job in its folder; whatever earlier sessions finished is kept.
@@ -41,6 +44,29 @@ class Session:
         self.parts = PartStore(folder)
         self.asked = np.flatnonzero(np.diff(self.bounds))
         self.todo = self.asked[~np.isin(self.rows[self.asked], self.parts.done())]
+        self.groups = self._groups()
+
+    @property
+    def work(self) -> Int[np.ndarray, " p"]:
+        """Positions of the pairs that will be matched: what is left, and what is matched together with it."""
+        return np.concatenate([np.zeros(0, np.int64), *self.groups])
+
+    def _groups(self) -> list[Int[np.ndarray, " p"]]:
+        """Return the pairs left to match, in groups that share the image answered in, where the method can use that.
+
+        Groups depend on the job alone, not on what earlier sessions finished: a product of many rows may round
+        differently from one of few, so a group of which some pair is left is matched whole again.
+        """
+        if not self.job.method.matches_many:
+            return list(self.todo[:, None])
+        rows = self.queries.answer_row[self.asked]
+        _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+        ordered = self.asked[np.lexsort((self.asked, first[which]))]
+        cuts = np.flatnonzero(np.diff(self.queries.answer_row[ordered])) + 1
+        shared = np.split(ordered, cuts)
+        groups = [some[i : i + GROUP] for some in shared for i in range(0, len(some), GROUP)]
+        left = set(self.todo.tolist())
+        return [group for group in groups if not left.isdisjoint(group.tolist())]
 
     def instances(self, positions: Int[np.ndarray, " p"]) -> Int[np.ndarray, "2 p"]:
         """Return the rows of the instances that pairs ask about and are answered in."""
@@ -72,10 +98,11 @@ class Session:
         label = f"{self.job.method.name} on {self.job.split}"
         try:
             with progress_bar(len(self.todo), label, "pair") as advance:
-                for position in self.todo.tolist():
+                left = set(self.todo.tolist())
+                for group in self.groups:
                     with _counted(cost, descriptions):
-                        cost.match_s += self._match_one(position, descriptions)
-                    advance(1)
+                        cost.match_s += self._match_group(group.tolist(), left, descriptions)
+                    advance(sum(position in left for position in group.tolist()))
                     yield
         finally:
             cost.wall_s, cost.match_s, cost.describe_s = (
@@ -83,24 +110,54 @@ class Session:
             )
             cost.peak_memory_mib = round(max(cost.peak_memory_mib, environment.peak_memory_mib()), 1)
 
-    def _match_one(self, position: int, descriptions: Descriptions) -> float:
-        """Answer one pair, keep the answer or why there is none, and return the seconds that matching took."""
+    def _match_group(self, group: list[int], left: set[int], descriptions: Descriptions) -> float:
+        """Answer the pairs of a group, keep the answers of those ``left``, and return the seconds matching took."""
+        try:
+            answers, seconds = self._answer_together(group, descriptions) if len(group) > 1 else ({}, 0.0)
+            for position in group:
+                if position not in left:
+                    continue
+                if position not in answers:
+                    answers[position], took = self._answer_alone(position, descriptions)
+                    seconds += took
+                points, reason = answers[position]
+                self.parts.add(int(self.rows[position]), self.queries.keypoint[self._at(position)], points, reason)
+        finally:
+            descriptions.release(self.instances(np.array(group)).ravel().tolist())
+        return seconds
+
+    def _at(self, position: int) -> slice:
+        return slice(int(self.bounds[position]), int(self.bounds[position + 1]))
+
+    def _answer_together(self, group: list[int], descriptions: Descriptions) -> tuple[dict[int, Answer], float]:
+        """Return the answers of pairs that share the image answered in, or none where one of them fails."""
+        asked = self.queries
+        try:
+            sources = [descriptions.of(int(row)) for row in asked.query_row[group]]
+            target = descriptions.of(int(asked.answer_row[group[0]]))
+            started = time.perf_counter()
+            points = [asked.points[self._at(position)] for position in group]
+            answers = self.job.method.predict_many(sources, target, points)
+        except (InputError, MemoryError):
+            raise
+        except Exception:  # one by one then, which finds out which pair it is and keeps the reason
+            return {}, 0.0
+        together: dict[int, Answer] = {p: (answer, None) for p, answer in zip(group, answers, strict=True)}
+        return together, time.perf_counter() - started
+
+    def _answer_alone(self, position: int, descriptions: Descriptions) -> tuple[Answer, float]:
+        """Return the answer of one pair, or why there is none, and the seconds that matching took."""
         source, target = int(self.queries.query_row[position]), int(self.queries.answer_row[position])
-        at = slice(self.bounds[position], self.bounds[position + 1])
-        points, reason, seconds = np.full((at.stop - at.start, 2), np.nan, np.float32), None, 0.0
+        at = self._at(position)
         try:
             descriptions.of(source), descriptions.of(target)
             started = time.perf_counter()
-            points = self._answer(source, target, at, descriptions)
-            seconds = time.perf_counter() - started
+            return (self._answer(source, target, at, descriptions), None), time.perf_counter() - started
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-        finally:
-            descriptions.release([source, target])
-        self.parts.add(int(self.rows[position]), self.queries.keypoint[at], points, reason)
-        return seconds
+            nothing = np.full((at.stop - at.start, 2), np.nan, np.float32)
+            return (nothing, f"{type(error).__name__}: {error}"), 0.0
 
     def _answer(self, source: int, target: int, at: slice, descriptions: Descriptions) -> Float32[np.ndarray, "n 2"]:
         asked, method = self.queries, self.job.method

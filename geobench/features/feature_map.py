@@ -69,6 +69,10 @@ class FeatureMap:
             (left, right), (top, bottom) = self._content(0), self._content(1)
         return row.clamp(top, bottom) * self.grid[0] + column.clamp(left, right)
 
+    def descriptors(self, points: Float[Tensor, "n 2"], padding: bool = False) -> Float[Tensor, "n c"]:
+        """Return the vector of the cell that contains each image point (see :meth:`cells`)."""
+        return self.columns.index_select(1, self.cells(points.to(self.features.device), padding)).T
+
     def _content(self, axis: int) -> tuple[int, int]:
         """Return the first and the last column (axis 0) or row (axis 1) that show some of the image."""
         offset, content = self.letterbox.offset[axis], self.letterbox.content[axis]
@@ -125,6 +129,24 @@ class FeatureMap:
                 sums = total[number, : len(block), :length]
                 sums.addcmul_(block[:, here : here + length], block[:, there:])
         return total.sum(dim=1).reshape(4, height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class PooledMaps:
+    """Several source maps read as one: query points of many pairs that share their target.
+
+    Attributes:
+        maps: one per pair.
+        counts: how many of the points belong to each, in order.
+    """
+
+    maps: Sequence[FeatureMap]
+    counts: Sequence[int]
+
+    def descriptors(self, points: Float[Tensor, "n 2"], padding: bool = False) -> Float[Tensor, "n c"]:
+        """Return the vector of the cell that contains each point, (x, y) in pixels of its own source image."""
+        parts = torch.split(points, list(self.counts))
+        return torch.cat([one.descriptors(part, padding) for one, part in zip(self.maps, parts, strict=True)])
 
 
 def unit_length(features: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap
+from geobench.features.feature_map import FeatureMap, PooledMaps
 from geobench.matching.similarity import PaddingSettings, first_maximum, point_similarity, searched_similarity
 
 __all__ = ["Matcher", "Settings", "first_maximum", "point_similarity"]
@@ -18,10 +18,14 @@ class Settings(PaddingSettings):
 class Matcher:
     """Nearest neighbour by similarity; among equals the first cell in reading order."""
 
+    pools_sources = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __call__(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    def __call__(
+        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 2"]:
         """Return the centre of the most similar target cell per point.
 
         Args:

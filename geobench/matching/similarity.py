@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap
+from geobench.features.feature_map import FeatureMap, PooledMaps
 from geobench.typed_toml import StrictModel
 
 BLOCK = 128  # channels per product: 1.8 MiB of a 60 x 60 map, which a core's cache holds
@@ -44,7 +44,7 @@ class SoftSettings(PaddingSettings):
 
 
 def point_similarity(
-    source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"], padding: Padding = "ignored"
+    source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"], padding: Padding = "ignored"
 ) -> Float[Tensor, "n hw"]:
     """Return the similarity of each query point to every target cell: the cosine where the maps are of unit length.
 
@@ -53,13 +53,12 @@ def point_similarity(
     blocks has a fixed order whatever the number of threads, so the same question gives the same bits.
 
     Args:
-        source: map of the source image.
+        source: map of the source image, or the maps of several.
         target: map of the target image, with as many channels.
         points: (x, y) in pixels of the source image.
         padding: whether points outside the image are described by the padding, or by the nearest cell of the image.
     """
-    cells = source.cells(points.to(source.features.device), padding == "searched")
-    return products(source.columns.index_select(1, cells).T, target.columns)
+    return products(source.descriptors(points, padding == "searched"), target.columns)
 
 
 def products(queries: Float[Tensor, "n c"], columns: Float[Tensor, "c hw"]) -> Float[Tensor, "n hw"]:
@@ -77,7 +76,7 @@ def products(queries: Float[Tensor, "n c"], columns: Float[Tensor, "c hw"]) -> F
 
 
 def searched_similarity(
-    source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"], padding: Padding
+    source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"], padding: Padding
 ) -> Float[Tensor, "n hw"]:
     """Return :func:`point_similarity`, minus infinity in the padding where that is ignored."""
     similarity = point_similarity(source, target, points, padding)

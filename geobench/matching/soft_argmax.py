@@ -8,7 +8,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap
+from geobench.features.feature_map import FeatureMap, PooledMaps
 from geobench.matching.similarity import SoftSettings, expected_point, searched_similarity
 
 
@@ -19,10 +19,14 @@ class Settings(SoftSettings):
 class Matcher:
     """Expectation over all cells."""
 
+    pools_sources = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __call__(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    def __call__(
+        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 2"]:
         """Return the expected place per point.
 
         Args:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap
+from geobench.features.feature_map import FeatureMap, PooledMaps
 from geobench.matching.similarity import (
     SoftSettings,
     expected_point,
@@ -45,10 +45,14 @@ class Settings(SoftSettings):
 class Matcher:
     """Expectation within a window around the first of the most similar cells."""
 
+    pools_sources = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __call__(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    def __call__(
+        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 2"]:
         """Return the expected place per point.
 
         Args:

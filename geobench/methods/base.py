@@ -32,6 +32,7 @@ class Method(Protocol):
         ``uses_mirror_index: bool`` — True for methods that may know which query points are mirror partners (the mark
         † of the field's tables): ``match`` then gets ``partner`` too, see :meth:`LoadedMethod.predict`;
         ``prepare(pictures: Sequence[Picture]) -> None`` — called once per category with every image of the split;
+        ``matches_many: bool`` and ``match_many(sources, target, points)`` — several sources with one target at once;
         ``title``, ``setting`` — strings for tables.
     """
 
@@ -134,6 +135,26 @@ class LoadedMethod:
         with no_grad():
             answer = self.method.match(source, target, *given)
         return self._checked(as_array(answer), len(points))
+
+    @property
+    def matches_many(self) -> bool:
+        """Whether the method can match several sources with one target at once (``matches_many``, ``match_many``)."""
+        return bool(getattr(self.method, "matches_many", False))
+
+    def predict_many(
+        self, sources: Sequence[Any], target: Any, points: Sequence[Float[np.ndarray, "n 2"]]
+    ) -> list[Float32[np.ndarray, "n 2"]]:
+        """Return what :meth:`predict` returns for each source and its points, by one call of ``match_many``.
+
+        Raises:
+            GeobenchError: an answer is not (n, 2) or not finite.
+        """
+        from torch import from_numpy, no_grad
+
+        method: Any = self.method
+        with no_grad():
+            answers = method.match_many(sources, target, [from_numpy(np.array(some, np.float32)) for some in points])
+        return [self._checked(as_array(answer), len(some)) for answer, some in zip(answers, points, strict=True)]
 
     def _checked(self, answer: np.ndarray, n: int) -> Float32[np.ndarray, "n 2"]:
         if answer.shape != (n, 2) or answer.dtype.kind not in "fiu":

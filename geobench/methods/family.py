@@ -6,6 +6,7 @@ each image, so a whole table costs one pass over the images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,6 +95,17 @@ class PlainMember:
     ) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image, with the source as it is."""
         return self.method.match(source.map(), target.map(), points)
+
+    @property
+    def matches_many(self) -> bool:
+        """Whether the matcher can take the points of several source images at once."""
+        return self.method.matches_many
+
+    def match_many(
+        self, sources: Sequence[PosedDescription], target: PosedDescription, points: Sequence[Float[Tensor, "n 2"]]
+    ) -> Sequence[Float[Tensor, "n 2"]]:
+        """Return :meth:`match` of each source with the target, the target map being read once for all."""
+        return self.method.match_many([source.map() for source in sources], target.map(), points)
 
 
 def family_names() -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from geobench.features.feature_map import FeatureMap
+    from geobench.features.feature_map import FeatureMap, PooledMaps
     from geobench.picture import Picture
 
 OFFERS = {"geobench.features": "Extractor", "geobench.matching": "Matcher"}
@@ -38,9 +38,14 @@ class Extractor(Protocol):
 
 
 class Matcher(Protocol):
-    """Two feature maps and query points to target points."""
+    """Two feature maps and query points to target points.
 
-    def __call__(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    With ``pools_sources = True`` the source may be a ``PooledMaps``: points of several images that share their target.
+    """
+
+    def __call__(
+        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
         ...
 

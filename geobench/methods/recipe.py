@@ -14,7 +14,7 @@ poses of the source image first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -119,6 +119,22 @@ class ComposedMethod:
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
         return self.matcher(source, target, points)
+
+    @property
+    def matches_many(self) -> bool:
+        """Whether the matcher can take the points of several source images at once."""
+        return bool(getattr(self.matcher, "pools_sources", False))
+
+    def match_many(
+        self, sources: Sequence[FeatureMap], target: FeatureMap, points: Sequence[Float[Tensor, "n 2"]]
+    ) -> Sequence[Float[Tensor, "n 2"]]:
+        """Return :meth:`match` of each source with the target, the target map being read once for all."""
+        import torch
+
+        from geobench.features.feature_map import PooledMaps
+
+        counts = [len(some) for some in points]
+        return torch.split(self.matcher(PooledMaps(sources, counts), target, torch.cat(list(points))), counts)
 
     def similarity(
         self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]
