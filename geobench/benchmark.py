@@ -112,6 +112,19 @@ class Benchmark:
             raise UsageError(f"{self.name} has no split {name!r}{nearest_names(name, self.splits)}")
         return self.splits[name]
 
+    def test_splits(self) -> tuple[str, ...]:
+        """Return the names of the test splits that have pairs.
+
+        Raises:
+            UsageError: there is none.
+        """
+        names = tuple(name for name, pairs in self.splits.items() if name.split("/")[0] == "test" and len(pairs))
+        if not names:
+            raise UsageError(
+                f"{self.name} has no test split with pairs; name one with --split: {', '.join(self.splits)}"
+            )
+        return names
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the canonical content, 64 hexadecimal digits (see :mod:`geobench.fingerprint`)."""

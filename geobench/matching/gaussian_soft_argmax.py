@@ -13,13 +13,13 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap, PooledMaps
+from geobench.features.feature_map import FeatureMap
 from geobench.matching.similarity import (
+    CellMatcher,
     SoftSettings,
     expected_point,
     first_maximum,
     offsets,
-    searched_similarity,
 )
 
 
@@ -36,35 +36,18 @@ class Settings(SoftSettings):
     masked: Literal["excluded", "zero"] = "excluded"
 
 
-class Matcher:
+class Matcher(CellMatcher[Settings]):
     """Expectation under a softmax with a Gaussian kernel around the first of the most similar cells."""
 
-    pools_sources = True
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __call__(
-        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
-    ) -> Float[Tensor, "n 2"]:
-        """Return the expected place per point.
-
-        Args:
-            source: map of the source image; a point's descriptor is that of the cell that contains it.
-            target: map of the target image, with as many channels.
-            points: (x, y) in pixels of the source image.
-
-        Returns:
-            (x, y) in pixels of the target image.
-        """
-        similarity = searched_similarity(source, target, points, self.settings.padding)
+    def places(self, similarity: Float[Tensor, "n hw"], target: FeatureMap) -> Float[Tensor, "n 2"]:
+        """Return the expected place per point."""
         exponent = _exponent(first_maximum(similarity), target.grid, self.settings.sigma)
         if self.settings.masked == "zero":
             # A kernel that underflows to 0 would make minus infinity, the mark of ignored padding, NaN.
             logits = similarity * exponent.exp().clamp_min(1e-30) / self.settings.temperature
         else:
             logits = similarity / self.settings.temperature + exponent
-        return expected_point(logits, target).to(points.device)
+        return expected_point(logits, target)
 
 
 def _exponent(best: Int64[Tensor, " n"], grid: tuple[int, int], sigma: float) -> Float[Tensor, "n hw"]:

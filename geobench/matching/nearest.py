@@ -5,36 +5,25 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap, PooledMaps
-from geobench.matching.similarity import PaddingSettings, first_maximum, point_similarity, searched_similarity
+from geobench.features.feature_map import FeatureMap
+from geobench.matching.similarity import (
+    CellMatcher,
+    PaddingSettings,
+    first_maximum,
+    point_similarity,
+    searched_similarity,
+)
 
-__all__ = ["Matcher", "Settings", "first_maximum", "point_similarity"]
+__all__ = ["Matcher", "Settings", "first_maximum", "point_similarity", "searched_similarity"]
 
 
 class Settings(PaddingSettings):
     """Settings of ``kind = "nearest"``: ``padding`` alone."""
 
 
-class Matcher:
+class Matcher(CellMatcher[Settings]):
     """Nearest neighbour by similarity; among equals the first cell in reading order."""
 
-    pools_sources = True
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __call__(
-        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
-    ) -> Float[Tensor, "n 2"]:
-        """Return the centre of the most similar target cell per point.
-
-        Args:
-            source: map of the source image; a point's descriptor is that of the cell that contains it.
-            target: map of the target image, with as many channels.
-            points: (x, y) in pixels of the source image.
-
-        Returns:
-            (x, y) in pixels of the target image.
-        """
-        similarity = searched_similarity(source, target, points, self.settings.padding)
-        return target.centres(first_maximum(similarity)).to(points.device)
+    def places(self, similarity: Float[Tensor, "n hw"], target: FeatureMap) -> Float[Tensor, "n 2"]:
+        """Return the centre of the most similar target cell per point."""
+        return target.centres(first_maximum(similarity))

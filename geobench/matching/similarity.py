@@ -5,7 +5,8 @@ Only the query points' rows are ever computed, [n, hw], never the whole [hw, hw]
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from typing import Annotated, Generic, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -41,6 +42,42 @@ class SoftSettings(PaddingSettings):
     """
 
     temperature: Temperature = 0.02
+
+
+SettingsT = TypeVar("SettingsT", bound=PaddingSettings)
+
+
+class CellMatcher(ABC, Generic[SettingsT]):
+    """A matcher that reads its answers off the similarity of each query point to every target cell.
+
+    Args:
+        settings: among them whether cells of the padding may be answers.
+    """
+
+    pools_sources = True
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    def __call__(
+        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, "n 2"]:
+        """Return where each point lies in the target image.
+
+        Args:
+            source: map of the source image; a point's descriptor is that of the cell that contains it.
+            target: map of the target image, with as many channels.
+            points: (x, y) in pixels of the source image.
+
+        Returns:
+            (x, y) in pixels of the target image.
+        """
+        similarity = searched_similarity(source, target, points, self.settings.padding)
+        return self.places(similarity, target).to(points.device)
+
+    @abstractmethod
+    def places(self, similarity: Float[Tensor, "n hw"], target: FeatureMap) -> Float[Tensor, "n 2"]:
+        """Return the answer per row of ``similarity``, (x, y) in pixels of the target image; may write to it."""
 
 
 def point_similarity(

@@ -8,34 +8,17 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap, PooledMaps
-from geobench.matching.similarity import SoftSettings, expected_point, searched_similarity
+from geobench.features.feature_map import FeatureMap
+from geobench.matching.similarity import CellMatcher, SoftSettings, expected_point
 
 
 class Settings(SoftSettings):
     """Settings of ``kind = "soft-argmax"``: ``temperature`` and ``padding``."""
 
 
-class Matcher:
+class Matcher(CellMatcher[Settings]):
     """Expectation over all cells."""
 
-    pools_sources = True
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __call__(
-        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
-    ) -> Float[Tensor, "n 2"]:
-        """Return the expected place per point.
-
-        Args:
-            source: map of the source image; a point's descriptor is that of the cell that contains it.
-            target: map of the target image, with as many channels.
-            points: (x, y) in pixels of the source image.
-
-        Returns:
-            (x, y) in pixels of the target image.
-        """
-        similarity = searched_similarity(source, target, points, self.settings.padding)
-        return expected_point(similarity / self.settings.temperature, target).to(points.device)
+    def places(self, similarity: Float[Tensor, "n hw"], target: FeatureMap) -> Float[Tensor, "n 2"]:
+        """Return the expected place per point."""
+        return expected_point(similarity / self.settings.temperature, target)

@@ -13,13 +13,13 @@ from jaxtyping import Bool, Float, Int64
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from geobench.features.feature_map import FeatureMap, PooledMaps
+from geobench.features.feature_map import FeatureMap
 from geobench.matching.similarity import (
+    CellMatcher,
     SoftSettings,
     expected_point,
     first_maximum,
     offsets,
-    searched_similarity,
 )
 
 
@@ -42,38 +42,21 @@ class Settings(SoftSettings):
     masked: Literal["excluded", "zero"] = "excluded"
 
 
-class Matcher:
+class Matcher(CellMatcher[Settings]):
     """Expectation within a window around the first of the most similar cells."""
 
-    pools_sources = True
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __call__(
-        self, source: FeatureMap | PooledMaps, target: FeatureMap, points: Float[Tensor, "n 2"]
-    ) -> Float[Tensor, "n 2"]:
-        """Return the expected place per point.
-
-        Args:
-            source: map of the source image; a point's descriptor is that of the cell that contains it.
-            target: map of the target image, with as many channels.
-            points: (x, y) in pixels of the source image.
-
-        Returns:
-            (x, y) in pixels of the target image.
-        """
-        similarity = searched_similarity(source, target, points, self.settings.padding)
+    def places(self, similarity: Float[Tensor, "n hw"], target: FeatureMap) -> Float[Tensor, "n 2"]:
+        """Return the expected place per point."""
         best, side = first_maximum(similarity), self.settings.window
         if self.settings.masked == "excluded" and side <= min(target.grid):
-            return self._within(similarity, best, target).to(points.device)
+            return self._within(similarity, best, target)
         outside = ~_window(best, target.grid, side)
         if self.settings.masked == "zero":
             # Cells of ignored padding stay at minus infinity.
             similarity = similarity.masked_fill_(outside & similarity.isfinite(), 0.0)
         else:
             similarity = similarity.masked_fill_(outside, -torch.inf)
-        return expected_point(similarity / self.settings.temperature, target).to(points.device)
+        return expected_point(similarity / self.settings.temperature, target)
 
     def _within(
         self, similarity: Float[Tensor, "n hw"], best: Int64[Tensor, " n"], target: FeatureMap

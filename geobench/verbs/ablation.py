@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from geobench.errors import UsageError
-
 
 @click.command(epilog="Example: geobench ablation --recipe dense-sift --benchmark quadrupeds")
 @click.option("--recipe", required=True, help="Recipe whose features are used: catalogue name or recipe.toml.")
@@ -55,9 +53,7 @@ def command(
     from geobench.reporting.tables import render
 
     data, counted = load_benchmark(benchmark, images=images), find_protocol(protocol)
-    names = splits or tuple(n for n, pairs in data.splits.items() if n.split("/")[0] == "test" and len(pairs))
-    if not names:
-        raise UsageError(f"{data.name} has no test split with pairs; name one with --split: {', '.join(data.splits)}")
+    names = splits or data.test_splits()
     members = family_members(recipe, find_family(family), device=device, aligned=alignment)
     jobs = [Job(member, data, name, counted, seed=seed, device=device) for name in names for member in members]
     done = predict_jobs(jobs, runs, fresh=fresh)

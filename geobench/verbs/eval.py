@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from geobench.errors import UsageError
-
 
 @click.command(
     "eval", epilog="Example: geobench eval --method dense-sift --benchmark quadrupeds --split test/intra-species"
@@ -60,9 +58,7 @@ def command(
     from geobench.reporting.scores_text import failure_text, scores_text
 
     data = load_benchmark(benchmark, images=images)
-    names = splits or tuple(n for n, pairs in data.splits.items() if n.split("/")[0] == "test" and len(pairs))
-    if not names:
-        raise UsageError(f"{data.name} has no test split with pairs; name one with --split: {', '.join(data.splits)}")
+    names = splits or data.test_splits()
     loaded, counted = load_method(method, device=device), find_protocol(protocol)
     jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
     keypoints = [name.strip() for names_given in heat_maps for name in names_given.split(",") if name.strip()]
