@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from geobench.evaluation.protocol import Protocol
     from geobench.evaluation.runs import Run
+    from geobench.features.weights import Weights
     from geobench.methods.base import LoadedMethod
 
 
@@ -62,6 +63,7 @@ def predict(
     device: str = "cpu",
     runs: Path | str = "runs",
     fresh: bool = False,
+    weights: Weights | None = None,
 ) -> Run:
     """Run a method on a split and return the run; a finished run is returned as it is, a cut one is completed.
 
@@ -75,13 +77,14 @@ def predict(
         device: torch device.
         runs: folder below which the run is kept.
         fresh: start over.
+        weights: where the networks of a recipe get their weights from; by default this machine and the hub.
     """
     from geobench.evaluation.job import Job
     from geobench.evaluation.protocol import Protocol, find_protocol
     from geobench.evaluation.runner import predict_jobs
     from geobench.methods.loader import load_method
 
-    loaded = load_method(method, device=device) if isinstance(method, str) else method
+    loaded = load_method(method, device=device, weights=weights) if isinstance(method, str) else method
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(protocol)
     job = Job(loaded, benchmark, split, chosen, limit=limit, seed=seed, device=device)
     return predict_jobs([job], Path(runs), fresh=fresh)[0]

@@ -61,4 +61,5 @@ def _method_record(job: Job) -> MethodRecord:
         weights=loaded.weights,
         knows_truth=loaded.knows_truth,
         uses_mirror_index=loaded.uses_mirror_index,
+        random_weights=loaded.random_weights,
     )

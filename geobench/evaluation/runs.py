@@ -33,6 +33,7 @@ class MethodRecord(_Record):
         weights: name of each weight file and its SHA-256.
         knows_truth: the method was given the answer (oracle): a bound, never ranked.
         uses_mirror_index: the method was told which query points are mirror partners (marked † in tables).
+        random_weights: a network had random weights; the run says nothing about the method.
     """
 
     name: str
@@ -44,6 +45,7 @@ class MethodRecord(_Record):
     weights: dict[str, str] = {}
     knows_truth: bool = False
     uses_mirror_index: bool = False
+    random_weights: bool = False
 
 
 class BenchmarkRecord(_Record):

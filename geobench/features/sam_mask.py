@@ -56,12 +56,8 @@ class SamMasks:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """The model and its processor."""
-        try:
-            from transformers import SamModel, SamProcessor
-        except ImportError as error:
-            raise InputError(
-                'mask = "sam" needs transformers; run `pip install transformers`, or set mask = "dataset" or "box"'
-            ) from error
+        from transformers import SamModel, SamProcessor
+
         try:
             processor = SamProcessor.from_pretrained(self.model)
             model: Any = SamModel.from_pretrained(self.model)

@@ -32,6 +32,8 @@ class Method(Protocol):
         ``uses_mirror_index: bool`` — True for methods that may know which query points are mirror partners (the mark
         † of the field's tables): ``match`` then gets ``partner`` too, see :meth:`LoadedMethod.predict`;
         ``prepare(pictures: Sequence[Picture]) -> None`` — called once per category with every image of the split;
+        ``batch: int`` and ``describe_many(pictures, seeds)`` — how many images are described together, and that, each
+        with the random numbers of its own seed;
         ``matches_many: bool`` and ``match_many(sources, target, points)`` — several sources with one target at once;
         ``title``, ``setting`` — strings for tables.
     """
@@ -86,6 +88,34 @@ class LoadedMethod:
 
         with no_grad():
             return self.method.describe(picture)
+
+    @property
+    def batch(self) -> int:
+        """How many images the method describes together; 1 where it has no ``describe_many``."""
+        return int(getattr(self.method, "batch", 1)) if hasattr(self.method, "describe_many") else 1
+
+    def describe_many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[Any]:
+        """Return the method's description of each picture, the global generators seeded as for :meth:`describe`.
+
+        Args:
+            pictures: as many as ``batch``, so that results do not depend on which pictures stand together.
+            seeds: one per picture.
+        """
+        from torch import no_grad
+
+        from geobench.seeding import seed_everything
+
+        if len(pictures) == 1:
+            seed_everything(seeds[0])
+            return [self.describe(pictures[0])]
+        method: Any = self.method
+        with no_grad():
+            return list(method.describe_many(pictures, seeds))
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether a network has random weights: for trying the plumbing, kept off leaderboards."""
+        return any(loaded.startswith("random") for loaded in self.weights.values())
 
     @property
     def knows_truth(self) -> bool:

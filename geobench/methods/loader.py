@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geobench.catalog import find_recipe_path, recipe_names
 from geobench.errors import InputError, UsageError, nearest_names
@@ -11,28 +12,39 @@ from geobench.methods.base import LoadedMethod
 from geobench.methods.classes import Found, construct, find_class, hash_of_origin, slug, told
 from geobench.methods.recipe import load_recipe
 
+if TYPE_CHECKING:
+    from geobench.features.weights import Weights
+
 ENTRY_POINT_GROUP = "geobench.methods"
 
 
-def load_method(spec: str, *, device: str = "cpu") -> LoadedMethod:
+def load_method(spec: str, *, device: str = "cpu", weights: Weights | None = None) -> LoadedMethod:
     """Return the method that ``spec`` names; a catalogue name wins over an entry point of the same name.
 
     Args:
         spec: name of a recipe in ``baselines/``, path of a recipe (``.toml``), ``path/to/file.py:Class``,
             ``package.module:Class``, or name of an installed entry point in the group ``geobench.methods``.
         device: where it should compute, as torch writes it.
+        weights: where the networks of a recipe get their weights from.
 
     Raises:
         UsageError: nothing has this name; the message suggests the nearest ones.
         InputError: it was found and cannot be used; the message says why.
     """
+    found = _load(spec, device, weights)
+    if weights is not None and not found.recipe.get("features"):
+        raise UsageError(f"{spec}: --weights and --random-weights are for recipes of [[features]]; leave them out")
+    return found
+
+
+def _load(spec: str, device: str, weights: Weights | None) -> LoadedMethod:
     if spec.endswith(".toml"):
-        return _from_recipe(Path(spec), spec, device)
+        return _from_recipe(Path(spec), spec, device, weights)
     if ":" in spec:
         return _from_class(find_class(spec), device)
     path = find_recipe_path(spec)
     if path is not None:
-        return _from_recipe(path, spec, device)
+        return _from_recipe(path, spec, device, weights)
     for point in entry_points(group=ENTRY_POINT_GROUP, name=spec):
         return _from_entry_point(point, device)
     if spec.endswith(".py"):
@@ -45,10 +57,10 @@ def method_names() -> list[str]:
     return sorted({*recipe_names(), *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))})
 
 
-def _from_recipe(path: Path, origin: str, device: str) -> LoadedMethod:
+def _from_recipe(path: Path, origin: str, device: str, weights: Weights | None) -> LoadedMethod:
     if not path.is_file():
         raise UsageError(f"unknown method: there is no recipe {path}; check the path")
-    built = load_recipe(path, device)
+    built = load_recipe(path, device, weights)
     return LoadedMethod(
         method=built.method,
         name=slug(path.stem),
@@ -57,6 +69,7 @@ def _from_recipe(path: Path, origin: str, device: str) -> LoadedMethod:
         origin=origin,
         recipe=built.recipe,
         source_sha256=built.sha256,
+        weights=built.weights,
     )
 
 

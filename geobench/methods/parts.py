@@ -1,6 +1,7 @@
 """The parts of a recipe, found by file name: a new extractor or matcher is one new file and no edit elsewhere.
 
-``geobench/features/<extractor>.py`` offers ``Settings`` (a StrictModel) and ``Extractor(settings, device)``;
+``geobench/features/<extractor>.py`` offers ``Settings`` (a StrictModel) and ``Extractor(settings, device)``, or
+``Extractor(settings, device, weights)`` where it has a network;
 ``geobench/matching/<kind>.py`` offers ``Settings`` and ``Matcher(settings)``; a name's dashes are underscores in the
 file's name. A name with a dot is a module of somebody else's that offers the same.
 """
@@ -8,7 +9,9 @@ file's name. A name with a dot is a module of somebody else's that offers the sa
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from geobench.errors import InputError, nearest_names
 from geobench.methods.classes import told
+from geobench.seeding import seed_everything
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
     from geobench.features.feature_map import FeatureMap, PooledMaps
+    from geobench.features.levels import Levels
+    from geobench.features.weights import Weights
     from geobench.picture import Picture
 
 OFFERS = {"geobench.features": "Extractor", "geobench.matching": "Matcher"}
@@ -30,10 +36,14 @@ _KEYS = {"geobench.features": "extractor", "geobench.matching": "kind"}
 
 
 class Extractor(Protocol):
-    """Image to dense feature map."""
+    """Image to dense feature map, or to several of different resolution.
 
-    def __call__(self, picture: Picture) -> FeatureMap:
-        """Return the feature map of one image, unit length in every cell that has any feature."""
+    One that describes images together has ``batch``, how many at a time, and
+    ``many(pictures, seeds) -> list``, which gives each picture the random numbers of its own seed.
+    """
+
+    def __call__(self, picture: Picture) -> FeatureMap | Levels:
+        """Return the feature map of one image."""
         ...
 
 
@@ -97,3 +107,29 @@ def find_part(package: str, name: object, where: str) -> ModuleType:
 def own_settings(module: ModuleType, values: Any, except_for: set[str]) -> Any:
     """Return the part of a validated table that is the module's own ``Settings``."""
     return module.Settings.model_validate(values.model_dump(exclude=except_for))
+
+
+def make_extractor(module: ModuleType, settings: Any, device: str, weights: Weights) -> Extractor:
+    """Return the extractor of a module; ``weights`` are given to one that asks for them."""
+    wants = "weights" in inspect.signature(module.Extractor).parameters
+    extractor: Extractor = module.Extractor(settings, device, weights) if wants else module.Extractor(settings, device)
+    return extractor
+
+
+def extract(extractor: Extractor, pictures: Sequence[Picture], seeds: Sequence[int]) -> Sequence[FeatureMap | Levels]:
+    """Return what an extractor gives for each picture, drawing random numbers from the picture's own seed.
+
+    Args:
+        extractor: one that has ``many`` is called once.
+        pictures: the pictures.
+        seeds: one per picture.
+    """
+    together = getattr(extractor, "many", None)
+    if together is not None:
+        found: Sequence[FeatureMap | Levels] = together(pictures, seeds)
+        return found
+    alone = []
+    for picture, seed in zip(pictures, seeds, strict=True):
+        seed_everything(seed)
+        alone.append(extractor(picture))
+    return alone

@@ -26,7 +26,7 @@ from geobench.files import sha256_of
 from geobench.methods.alignment import AlignedMethod, Alignment
 from geobench.methods.base import Method
 from geobench.methods.classes import construct, find_class
-from geobench.methods.parts import Extractor, Matcher, find_part, own_settings
+from geobench.methods.parts import Extractor, Matcher, extract, find_part, make_extractor, own_settings
 from geobench.typed_toml import StrictModel, read_toml, validate
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from geobench.features.feature_map import FeatureMap
+    from geobench.features.weights import Weights
     from geobench.picture import Picture
 
 
@@ -74,11 +75,19 @@ class _Weighted(StrictModel):
 
 @dataclass(frozen=True)
 class BuiltRecipe:
-    """A recipe made into a method, with the recipe as run.json records it: every default filled in."""
+    """A recipe made into a method, with the recipe as run.json records it: every default filled in.
+
+    Attributes:
+        method: the method.
+        recipe: its tables.
+        sha256: hash of the recipe's file.
+        weights: what each network was loaded from: SHA-256 of the weights, or that they are random.
+    """
 
     method: Method
     recipe: dict[str, Any]
     sha256: str
+    weights: dict[str, str]
 
 
 class ComposedMethod:
@@ -112,9 +121,29 @@ class ComposedMethod:
         Raises:
             InputError: two groups show different parts of the image.
         """
-        from geobench.features.feature_map import fuse
+        import torch
 
-        return fuse([extractor(picture) for extractor in self.extractors], self.weights, self.normalise)
+        return self.describe_many([picture], [torch.initial_seed() % 2**32])[0]  # NumPy takes no larger seed
+
+    @property
+    def batch(self) -> int:
+        """How many images are described together."""
+        return max(int(getattr(extractor, "batch", 1)) for extractor in self.extractors)
+
+    def describe_many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
+        """Return the feature map of each picture, drawn with its own seed.
+
+        Raises:
+            InputError: two groups show different parts of an image.
+        """
+        from geobench.features.feature_map import fuse
+        from geobench.features.levels import joined
+
+        groups = [extract(extractor, pictures, seeds) for extractor in self.extractors]
+        return [
+            fuse([joined(found) for found in of_one], self.weights, self.normalise)
+            for of_one in zip(*groups, strict=True)
+        ]
 
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
@@ -146,8 +175,13 @@ class ComposedMethod:
         return similarity
 
 
-def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
+def load_recipe(path: Path, device: str = "cpu", weights: Weights | None = None) -> BuiltRecipe:
     """Return the method that the recipe at ``path`` describes.
+
+    Args:
+        path: the recipe.
+        device: torch device.
+        weights: where the weights of its networks come from; by default this machine and the hub.
 
     Raises:
         InputError: the recipe is malformed; the message names file, key and the nearest valid one.
@@ -158,9 +192,16 @@ def load_recipe(path: Path, device: str = "cpu") -> BuiltRecipe:
         raise InputError(f"{path}: [features] is one table; write [[features]] with two brackets, once per group")
     recipe = validate(values, Recipe, str(path))
     _check_form(recipe, path)
-    build = _compose if recipe.features else _construct
-    method, resolved = build(recipe, path, device)
-    return BuiltRecipe(method, recipe.model_dump(mode="json", exclude_none=True) | resolved, sha256_of(path))
+    if recipe.features:
+        from geobench.features.weights import Weights
+
+        weights = weights or Weights()
+        method, resolved = _compose(recipe, path, device, weights)
+        weights.check_all_used()
+    else:
+        method, resolved = _construct(recipe, path, device)
+    loaded = weights.loaded if weights else {}
+    return BuiltRecipe(method, recipe.model_dump(mode="json", exclude_none=True) | resolved, sha256_of(path), loaded)
 
 
 def _check_form(recipe: Recipe, path: Path) -> None:
@@ -187,13 +228,13 @@ def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[st
         raise InputError(f"{path}: {error}") from error
 
 
-def _compose(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
+def _compose(recipe: Recipe, path: Path, device: str, weights: Weights) -> tuple[Method, dict[str, Any]]:
     """Return the method of a recipe made of parts, and its tables with every default filled in."""
-    groups = [_group(table, device, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
+    groups = [_group(table, device, weights, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
     matcher, resolved = build_matcher(recipe.matcher or {}, f"{path}: [matcher]")
     extractors, tables = [extractor for extractor, _ in groups], [table for _, table in groups]
-    weights, normalise = ([table[key] for table in tables] for key in ("weight", "normalise"))
-    method = ComposedMethod(path.stem, extractors, weights, matcher, normalise)
+    factors, normalise = ([table[key] for table in tables] for key in ("weight", "normalise"))
+    method = ComposedMethod(path.stem, extractors, factors, matcher, normalise)
     composed = method if recipe.alignment is None else _aligned(method, recipe.alignment, device)
     return composed, {"features": tables, "matcher": resolved}
 
@@ -206,12 +247,12 @@ def _aligned(method: ComposedMethod, alignment: Alignment, device: str) -> Metho
     return cast(Method, AlignedMethod(method, alignment, masks))
 
 
-def _group(table: Mapping[str, Any], device: str, where: str) -> tuple[Extractor, dict[str, Any]]:
+def _group(table: Mapping[str, Any], device: str, weights: Weights, where: str) -> tuple[Extractor, dict[str, Any]]:
     module = find_part("geobench.features", table.get("extractor"), where)
     model = create_model("Group", __base__=(_Weighted, module.Settings), extractor=(str, ...))
     values = validate(table, model, where)
     settings = own_settings(module, values, {"extractor", *_Weighted.model_fields})
-    return module.Extractor(settings, device), values.model_dump(mode="json")
+    return make_extractor(module, settings, device, weights), values.model_dump(mode="json")
 
 
 def build_matcher(table: Mapping[str, Any], where: str) -> tuple[Matcher, dict[str, Any]]:

@@ -62,7 +62,8 @@ def leaderboard_table(runs: Sequence[Run], *, alpha: float = 0.10, metric: str |
     """Return the leaderboard of ``runs`` at one PCK threshold.
 
     Args:
-        runs: scored runs. Unfinished, failed and ``--limit``ed ones are left out and named in the notes.
+        runs: scored runs. Unfinished, failed and ``--limit``ed ones, and those of random weights, are left out
+            and named in the notes.
         alpha: the PCK threshold.
         metric: ``per_image`` or ``per_point``; by default the headline of the runs' protocol.
 
@@ -91,6 +92,7 @@ def _presentable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     reasons = {
         "unfinished or failed": [r for r in runs if r.record.status in ("started", "failed")],
         "limited to a part of the split": [r for r in runs if r.record.benchmark.limit is not None],
+        "random weights": [r for r in runs if r.record.method.random_weights],
     }
     left_out = {id(run) for some in reasons.values() for run in some}
     kept = [run for run in runs if id(run) not in left_out]

@@ -70,8 +70,9 @@ def _title(run: Run, protocol: Protocol) -> str:
         if record.benchmark.limit
         else f"{record.n_pairs:,} pairs"
     )
+    random = "; random weights, says nothing about the method" if record.method.random_weights else ""
     place = f"{record.benchmark.name} {record.benchmark.split}"
-    return f"{record.method.title} on {place} ({asked}; protocol {protocol.name}), percent"
+    return f"{record.method.title} on {place} ({asked}; protocol {protocol.name}{random}), percent"
 
 
 def _footer(run: Run) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from geobench.weights_options import weights_of, weights_options
+
 
 @click.command(
     "eval", epilog="Example: geobench eval --method dense-sift --benchmark quadrupeds --split test/intra-species"
@@ -23,6 +25,7 @@ import click
 @click.option("--limit", type=int, help="Ask only so many pairs, spread evenly; stays off leaderboards.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
+@weights_options
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, when they moved.")
 @click.option("--fresh", is_flag=True, help="Start over instead of completing or reusing a run.")
@@ -42,6 +45,8 @@ def command(
     limit: int | None,
     seed: int,
     device: str,
+    weights: tuple[str, ...],
+    random_weights: str | None,
     runs: Path,
     images: Path | None,
     fresh: bool,
@@ -59,7 +64,10 @@ def command(
 
     data = load_benchmark(benchmark, images=images)
     names = splits or data.test_splits()
-    loaded, counted = load_method(method, device=device), find_protocol(protocol)
+    loaded, counted = (
+        load_method(method, device=device, weights=weights_of(weights, random_weights)),
+        find_protocol(protocol),
+    )
     jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
     keypoints = [name.strip() for names_given in heat_maps for name in names_given.split(",") if name.strip()]
     if keypoints:

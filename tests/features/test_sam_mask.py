@@ -11,7 +11,7 @@ from geobench.features.sam_mask import SamMasks
 from geobench.posing import POSES
 from tests.methods.examples import make_picture
 
-transformers = pytest.importorskip("transformers", reason="transformers is not installed; pip install 'geobench[sam]'")
+transformers = pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,112 @@
+"""What every network-based extractor shares: precision, memory layout, compilation, and batches that fit the memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from geobench.errors import GeobenchError, GeobenchWarning
+from geobench.typed_toml import StrictModel
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+ON_CPU, ON_ACCELERATOR = 1, 8
+
+
+class NetworkSettings(StrictModel):
+    """Settings that every network-based extractor has.
+
+    Attributes:
+        dtype: precision of weights and activations; features are float32 whatever it is. ``float32`` is what the
+            authors ran; docs/features.md says what the others do to matches.
+        compile: ``torch.compile`` the network.
+        channels_last: keep activations of convolutions in channels-last order.
+        batch: images described together; 0 stands for 1 on the CPU, where more is no faster, and 8 elsewhere.
+    """
+
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
+    channels_last: bool = False
+    batch: Annotated[int, Field(ge=0, le=1024)] = 0
+
+    def batch_on(self, device: str) -> int:
+        """Return how many images are described together on a device."""
+        return self.batch or (ON_CPU if device.startswith("cpu") else ON_ACCELERATOR)
+
+    def torch_dtype(self) -> torch.dtype:
+        """Return ``dtype`` as torch has it."""
+        found: torch.dtype = getattr(torch, self.dtype)
+        return found
+
+    def place(self, network: NetworkT, device: str) -> NetworkT:
+        """Return the network on the device in the precision and layout asked for, frozen, compiled if asked for."""
+        network = network.eval().requires_grad_(False).to(device, self.torch_dtype())
+        if self.channels_last:
+            for weight in network.parameters():
+                if weight.dim() == 4:
+                    weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        if self.compile:
+            network.compile()
+        return network
+
+
+class Batches:
+    """Runs a function on rows of tensors, so many at a time; out of memory halves the number, and says so.
+
+    Args:
+        size: rows at a time.
+        what: what a row is, for the message.
+    """
+
+    def __init__(self, size: int, what: str = "image") -> None:
+        self.size = size
+        self.what = what
+
+    def __call__(self, run: Callable[..., Any], *rows: Tensor) -> list[Tensor]:
+        """Return the outputs of ``run`` for all rows, each concatenated along the first axis.
+
+        Args:
+            run: takes tensors of some rows, returns a tensor or a sequence of tensors, row by row.
+            rows: tensors of equal length.
+
+        Raises:
+            GeobenchError: a single row does not fit.
+        """
+        outputs: list[Sequence[Tensor]] = []
+        start, total = 0, len(rows[0])
+        while start < total:
+            outputs_now = self._attempt(run, [part[start : start + self.size] for part in rows])
+            if outputs_now is not None:
+                outputs.append(outputs_now)
+                start += len(outputs_now[0])
+        return [torch.cat(list(column)) if len(column) > 1 else column[0] for column in zip(*outputs, strict=True)]
+
+    def _attempt(self, run: Callable[..., Any], rows: list[Tensor]) -> Sequence[Tensor] | None:
+        """Return the outputs for ``rows``, or None after halving the batch because they did not fit."""
+        try:
+            made = run(*rows)
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            self._halve(error)
+            return None
+        return [made] if isinstance(made, Tensor) else list(made)
+
+    def _halve(self, error: RuntimeError) -> None:
+        if self.size == 1:
+            raise GeobenchError(
+                f"one {self.what} does not fit into the memory; choose bfloat16 or a smaller side in the recipe, or "
+                "another device"
+            ) from error
+        self.size //= 2
+        warnings.warn(f"out of memory: going on with {self.size} {self.what}s at a time", GeobenchWarning, stacklevel=4)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
