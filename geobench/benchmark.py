@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int8, Int32
 
 from geobench.card import ANY_CATEGORY, Card, ThresholdRule
 from geobench.errors import InputError, UsageError, nearest_names
@@ -28,18 +28,22 @@ class Pairs:
     Attributes:
         source, target: row numbers into :class:`Instances`.
         category: the label under which the pair is counted (AP-10K: species, family, or ``all``).
+        attributes: what the dataset says of each pair, as small whole numbers by name (SPair-71k:
+            ``viewpoint_variation``, ``scale_variation``, ``truncation``, ``occlusion``, ``mirror``).
     """
 
     source: Int32[np.ndarray, " p"]
     target: Int32[np.ndarray, " p"]
     category: np.ndarray
+    attributes: Mapping[str, Int8[np.ndarray, " p"]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.source)
 
     def take(self, rows: np.ndarray) -> Pairs:
         """Return the pairs at ``rows`` (numbers or a mask), in that order."""
-        return Pairs(self.source[rows], self.target[rows], self.category[rows])
+        attributes = {name: values[rows] for name, values in self.attributes.items()}
+        return Pairs(self.source[rows], self.target[rows], self.category[rows], attributes)
 
     def mutual(self, benchmark: Benchmark) -> Bool[np.ndarray, "p k"]:
         """Return which keypoints are visible in both images of each pair."""

@@ -67,3 +67,5 @@ def _update_pairs(state: Any, name: str, pairs: Pairs, rank: np.ndarray) -> None
     state.update(canonical_json([name, len(pairs), labels.tolist()]))
     for numbers in (rank[pairs.source], rank[pairs.target], codes):
         state.update(numbers.astype("<i4").tobytes())
+    for attribute, values in sorted(pairs.attributes.items()):
+        state.update(canonical_json(attribute) + values.astype("<i4").tobytes())

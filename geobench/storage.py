@@ -22,6 +22,7 @@ from geobench.typed_toml import validate
 from geobench.version import __version__
 
 FORMAT_VERSION = 1
+_PAIR_COLUMNS = ("source", "target", "category", "mutual", "geometry_aware")
 _TEXT_COLUMNS = ("id", "image", "category", "family", "mask", "record")
 
 
@@ -164,7 +165,8 @@ def _keypoint_lists(tags: np.ndarray) -> pa.Array:
 
 
 def _pairs_table(benchmark: Benchmark, pairs: Pairs) -> pa.Table:
-    # The last two columns are derived: they are written for readers without geobench, and not read back.
+    # Two columns are derived: they are written for readers without geobench, and not read back.
+    attributes = {name: pa.array(values, pa.int8()) for name, values in sorted(pairs.attributes.items())}
     return pa.table(
         {
             "source": pa.array(pairs.source, pa.int32()),
@@ -172,11 +174,13 @@ def _pairs_table(benchmark: Benchmark, pairs: Pairs) -> pa.Table:
             "category": pa.array(pairs.category.tolist(), pa.string()).dictionary_encode(),
             "mutual": _keypoint_lists(pairs.mutual(benchmark)),
             "geometry_aware": _keypoint_lists(pairs.geometry_aware(benchmark)),
+            **attributes,
         }
     )
 
 
 def _read_pairs(path: Path) -> Pairs:
-    table = read_table(path, columns=["source", "target", "category"])
-    category = table["category"].cast(pa.string()).to_pylist()
-    return Pairs(table["source"].to_numpy(), table["target"].to_numpy(), np.asarray(category, dtype=np.str_))
+    table = read_table(path)
+    category = np.asarray(table["category"].cast(pa.string()).to_pylist(), dtype=np.str_)
+    attributes = {name: table[name].to_numpy() for name in table.column_names if name not in _PAIR_COLUMNS}
+    return Pairs(table["source"].to_numpy(), table["target"].to_numpy(), category, attributes)

@@ -104,3 +104,15 @@ def test_saving_over_a_benchmark_replaces_it(tiny: Benchmark, tmp_path: Path) ->
     other.save(tiny.folder)
     assert load_benchmark_folder(tiny.folder).fingerprint == other.fingerprint != tiny.fingerprint
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".tmp")] == []
+
+
+def test_what_a_dataset_says_of_its_pairs_is_stored_and_part_of_the_fingerprint(tmp_path: Path) -> None:
+    plain = make_tiny_benchmark(tmp_path / "raw")
+    name = next(iter(plain.splits))
+    pairs = plain.splits[name]
+    flags = (np.arange(len(pairs)) % 3).astype(np.int8)
+    told = replace(plain, splits={**plain.splits, name: replace(pairs, attributes={"occlusion": flags})})
+    assert told.fingerprint != plain.fingerprint
+    loaded = load_benchmark_folder(told.save(tmp_path / "told"))
+    np.testing.assert_array_equal(loaded.splits[name].attributes["occlusion"], flags)
+    np.testing.assert_array_equal(loaded.splits[name].take(np.array([0])).attributes["occlusion"], flags[:1])

@@ -66,7 +66,7 @@ def in_direction(pairs: Pairs, protocol: Protocol) -> Pairs:
     """Return the pairs with the image that points are asked of as source and the one answered in as target."""
     if protocol.direction == "source-to-target":
         return pairs
-    return Pairs(pairs.target, pairs.source, pairs.category)
+    return Pairs(pairs.target, pairs.source, pairs.category, pairs.attributes)
 
 
 def instance_frames(benchmark: Benchmark, protocol: Protocol) -> Transform:
