@@ -27,12 +27,23 @@ class KeypointTable(StrictModel):
 
 
 class Source(StrictModel):
-    """Where a raw file comes from."""
+    """Where a raw file comes from.
+
+    Attributes:
+        what: what it is, in a few words.
+        url: the file, or the page a person fetches it from.
+        sha256: of the file, 64 hexadecimal digits, where its publisher or we know it.
+        note: what a person must know: a form to sign, a folder to put it in.
+        file: name under which ``geobench download`` keeps it; empty where only a person can fetch it.
+        unpack: folder into which the archive is unpacked, ``.`` for the download's own; empty for no archive.
+    """
 
     what: str
     url: str
-    sha256: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     note: str = ""
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] | Literal[""] = ""
+    unpack: Annotated[str, Field(pattern=r"^(\.|[A-Za-z0-9][\w.-]*)$")] | Literal[""] = ""
 
 
 class Card(StrictModel):

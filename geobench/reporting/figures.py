@@ -61,7 +61,7 @@ def draw_matches(
         names: written beside the query points.
         side: length in pixels to which the longer side of each image is scaled.
     """
-    left, right = _scaled(source_pixels, side), _scaled(target_pixels, side)
+    left, right = scaled(source_pixels, side), scaled(target_pixels, side)
     canvas = Image.new("RGB", (left.width + GAP + right.width, max(left.height, right.height)), PAPER)
     canvas.paste(left, (0, 0))
     canvas.paste(right, (left.width + GAP, 0))
@@ -152,7 +152,8 @@ class _Overlay:
         self._pen.ellipse(box, fill=fill, outline=outline, width=round(width * self._unit))
 
 
-def _scaled(pixels: UInt8[np.ndarray, "h w 3"], side: int) -> Image.Image:
+def scaled(pixels: UInt8[np.ndarray, "h w 3"], side: int) -> Image.Image:
+    """Return an image whose longer side has ``side`` pixels."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
