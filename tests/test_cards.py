@@ -32,7 +32,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_every_card_of_the_catalogue_loads(name: str) -> None:
     card = find_card(name)
     assert card.name == name
-    assert card.skeletons()
+    assert card.skeletons() or name == "pairs"  # whose list names the keypoints
     for skeleton in card.skeletons().values():
         assert [skeleton.mirror[i] for i in skeleton.mirror] == list(range(len(skeleton)))
 
