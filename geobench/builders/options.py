@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from geobench.benchmark import Benchmark
 from geobench.card import Card
@@ -26,6 +27,7 @@ class BuildOptions:
         crowd_list: False to go on without AP-10K's list of crowded images.
         skip_invalid: leave malformed records out and record that, instead of stopping.
         pair_annotations: folder of the authors' own pair files to import instead of sampling pairs.
+        layout: which of the published lists of pairs (SPair-71k: ``large`` or ``small``).
         progress: called with (done, total).
     """
 
@@ -34,6 +36,7 @@ class BuildOptions:
     crowd_list: bool = True
     skip_invalid: bool = False
     pair_annotations: Path | None = None
+    layout: Literal["large", "small"] | None = None
     progress: Callable[[int, int], None] = field(default=_silent, compare=False)
 
     def changed(self) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -20,6 +21,7 @@ import click
     type=click.Path(path_type=Path),
     help="Import the authors' PairAnnotation folder instead of sampling.",
 )
+@click.option("--layout", type=click.Choice(["large", "small"]), help="Which of SPair-71k's lists of pairs.")
 def command(
     dataset: str,
     source: Path,
@@ -29,6 +31,7 @@ def command(
     no_crowd_list: bool,
     skip_invalid: bool,
     pair_annotations: Path | None,
+    layout: Literal["large", "small"] | None,
 ) -> None:
     """Build the correspondence benchmark DATASET (a name of `geobench list datasets`, or a card.toml)."""
     from geobench.builders.options import BuildOptions, build_benchmark
@@ -37,7 +40,7 @@ def command(
     from geobench.reporting.inspection import inspect_benchmark, inspection_text
 
     with progress_callback(f"building {dataset}", "step") as show:
-        options = BuildOptions(seed, require_images, not no_crowd_list, skip_invalid, pair_annotations, show)
+        options = BuildOptions(seed, require_images, not no_crowd_list, skip_invalid, pair_annotations, layout, show)
         benchmark = build_benchmark(find_card(dataset), source, options)
         folder = benchmark.save(out)
     click.echo(inspection_text(inspect_benchmark(benchmark)))
