@@ -46,7 +46,7 @@ def _write_image(root: Path, folder: str, category: str, number: int, rng: np.ra
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
     used = len(find_card("spair71k").categories[category].names)
-    seen = [k < used and k not in UNUSED.get(category, ()) and rng.random() < 0.7 or k == 0 for k in range(30)]
+    seen = [(k < used and k not in UNUSED.get(category, ()) and rng.random() < 0.7) or k == 0 for k in range(30)]
     record = {
         "filename": f"{stem}.jpg",
         "image_width": width,
