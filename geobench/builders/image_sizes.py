@@ -7,24 +7,17 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32
-from PIL import Image, UnidentifiedImageError
 
-from geobench.errors import InputError
+from geobench.image_file import size_of
 
 
 def image_size(path: Path) -> tuple[int, int]:
     """Return (width, height) of the image at ``path`` in pixels, as stored; the pixels are not decoded.
 
     Raises:
-        InputError: the file is missing or is not an image.
+        InputError: the file is missing, is not an image, or is larger than any that is read.
     """
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such image; fetch it") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a readable image ({error}); fetch it again") from error
+    return size_of(path)
 
 
 def sizes_where_present(root: Path, names: Sequence[str]) -> Int32[np.ndarray, "n 2"]:
