@@ -126,16 +126,23 @@ class Letterbox:
         moved: PointsT = (points - _like(points, self.offset)) / _like(points, self.scale)
         return moved
 
-    def place(self, pixels: UInt8[np.ndarray, "h w 3"], edge: bool = False) -> UInt8[np.ndarray, "frame_h frame_w 3"]:
-        """Return the image resized (Pillow, Lanczos) and set into the model frame.
+    def place(
+        self,
+        pixels: UInt8[np.ndarray, "h w 3"],
+        edge: bool = False,
+        resample: Literal["lanczos", "bicubic"] = "lanczos",
+    ) -> UInt8[np.ndarray, "frame_h frame_w 3"]:
+        """Return the image resized by Pillow and set into the model frame.
 
         Args:
             pixels: RGB, 0 to 255.
             edge: repeat the border pixels into the padding instead of leaving it black.
+            resample: Pillow's filter.
         """
         from PIL import Image
 
-        resized = np.asarray(Image.fromarray(pixels).resize(self.content, Image.Resampling.LANCZOS))
+        kernel = Image.Resampling[resample.upper()]
+        resized = np.asarray(Image.fromarray(pixels).resize(self.content, kernel))
         (left, top), (width, height) = (int(v) for v in self.offset), self.content
         margins = ((top, self.size[1] - height - top), (left, self.size[0] - width - left), (0, 0))
         return np.pad(resized, margins, mode="edge" if edge else "constant")

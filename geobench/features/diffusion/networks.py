@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 
+from geobench.features.state_dict import load_strictly, read_state_dict
 from geobench.features.weights import Weights
 
 PART = "stable-diffusion"
@@ -70,14 +72,22 @@ def load_unet(weights: Weights, ids: Sequence[str], version: str) -> UNet2DCondi
     def randomly(tiny: bool) -> UNet2DConditionModel:
         given: dict[str, Any] = dict(VERSIONS[version].unet)
         if tiny:
-            given |= {
-                "block_out_channels": (32, 64, 128, 128),
-                "cross_attention_dim": TINY_CONTEXT,
-                "attention_head_dim": 8,
-            }
+            given |= {"block_out_channels": (8, 16, 32, 32), "norm_num_groups": 4, "attention_head_dim": 1}
+            # Without attention on the finest grid, which would cost a processor most of the time.
+            downs = ("DownBlock2D", *("CrossAttnDownBlock2D",) * 2, "DownBlock2D")
+            given |= {"cross_attention_dim": TINY_CONTEXT, "down_block_types": downs}
         return UNet2DConditionModel(**given)
 
     return weights.network(PART, UNet2DConditionModel, ids, randomly, "unet")
+
+
+def unet_from_file(path: Path, version: str) -> UNet2DConditionModel:
+    """Return the whole UNet of a version with the weights of one file in diffusers' layout.
+
+    Raises:
+        InputError: the file is damaged, or the first key that does not fit, by name.
+    """
+    return load_strictly(UNet2DConditionModel(**VERSIONS[version].unet), read_state_dict(path), str(path))
 
 
 def load_vae_encoder(weights: Weights, ids: Sequence[str]) -> AutoencoderKL:
@@ -88,9 +98,9 @@ def load_vae_encoder(weights: Weights, ids: Sequence[str]) -> AutoencoderKL:
     """
 
     def randomly(tiny: bool) -> AutoencoderKL:
-        channels = (32, 64, 128, 128) if tiny else (128, 256, 512, 512)
         return AutoencoderKL(
-            block_out_channels=channels,
+            block_out_channels=(4, 8, 16, 16) if tiny else (128, 256, 512, 512),
+            norm_num_groups=4 if tiny else 32,
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
             layers_per_block=2,

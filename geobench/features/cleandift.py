@@ -1,0 +1,103 @@
+"""CleanDIFT (Stracke et al., CVPR 2025): a UNet fine-tuned to give DIFT-like features of the clean image in one pass.
+
+The UNet's weights are one file of https://huggingface.co/CompVis/cleandift, everything else is Stable Diffusion 2.1's.
+Facts from reference/peers.md §2.11: no noise, timestep 0, 768 x 768, the output of up block 1 ("us6", 1280 channels),
+prompt "A photo of a {category}". Latents are the mean of the autoencoder's posterior: nothing is drawn at random, which
+is what "clean" promises, but the authors' own choice of mean or sample could not be checked here. Nothing has been run
+with the real weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from diffusers import UNet2DConditionModel
+from pydantic import Field
+from torch import Tensor
+
+from geobench.features.diffusion.networks import VERSIONS, load_unet, load_vae_encoder, unet_from_file
+from geobench.features.diffusion.noise import Posterior
+from geobench.features.diffusion.prompts import PromptSettings
+from geobench.features.diffusion.shared_noise import STEPS
+from geobench.features.diffusion.text import TextEncoder
+from geobench.features.diffusion.unet import UpBlock
+from geobench.features.feature_map import FeatureMap
+from geobench.features.letterbox import Letterbox
+from geobench.features.network import Batches
+from geobench.features.weights import Weights
+from geobench.picture import Picture
+
+VERSION = "2.1"
+PART = "cleandift"
+FILE = "cleandift_sd21_unet.safetensors"
+SOURCE = "https://huggingface.co/CompVis/cleandift"
+
+
+class Settings(PromptSettings):
+    """Settings of ``extractor = "cleandift"``.
+
+    Attributes:
+        side: the image is stretched to a square of this many model pixels.
+        timestep: what the UNet is told of the noise, which there is none of.
+        up_block: the up block of the UNet whose output is read, from 0; 1 has 1280 channels and side / 16 cells.
+        ids: places of a Stable Diffusion 2.1 checkpoint, tried in order.
+    """
+
+    prompt: str = "A photo of a {category}"
+    side: Annotated[int, Field(ge=64, le=4096, multiple_of=8)] = 768
+    timestep: Annotated[int, Field(ge=0, lt=STEPS)] = 0
+    up_block: Annotated[int, Field(ge=0, le=3)] = 1
+    ids: Annotated[tuple[str, ...], Field(min_length=1)] = VERSIONS[VERSION].ids
+
+
+class Extractor:
+    """Image to the output of an up block of CleanDIFT's UNet, not normalised.
+
+    Args:
+        settings: which features, and how they are computed.
+        device: where the networks run and the maps are.
+        weights: where weights come from; parts ``stable-diffusion`` and ``cleandift``.
+
+    Raises:
+        InputError: weights are absent, damaged, or of another architecture.
+    """
+
+    def __init__(self, settings: Settings, device: str = "cpu", weights: Weights | None = None) -> None:
+        weights = weights or Weights()
+        self.settings = settings
+        self.device = device
+        self.batch = settings.batch_on(device)
+        self.text = TextEncoder(weights, settings.ids, VERSION)
+        self.posterior = settings.place(Posterior(load_vae_encoder(weights, settings.ids)), device)
+        self.unet = settings.place(UpBlock(_load_unet(weights, settings), settings.up_block), device)
+        self._batches = Batches(self.batch)
+
+    def __call__(self, picture: Picture) -> FeatureMap:
+        """Return the feature map of one image, over the stretched image."""
+        return self.many([picture], [0])[0]
+
+    @torch.no_grad()
+    def many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
+        """Return the feature map of each picture; ``seeds`` change nothing.
+
+        Raises:
+            InputError: a picture's category has no prompt.
+        """
+        prompts = [self.settings.prompt_for(picture) for picture in pictures]
+        boxes = [Letterbox.squash(picture.size, self.settings.side) for picture in pictures]
+        placed = [box.place(one.pixels, resample="bicubic") for one, box in zip(pictures, boxes, strict=True)]
+        pixels = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in placed]).to(self.device).float() / 255
+        (found,) = self._batches(self._one_pass, pixels, self.text(prompts).to(self.device))
+        return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
+
+    def _one_pass(self, pixels: Tensor, condition: Tensor) -> Tensor:
+        mean, _ = self.posterior(pixels)
+        found: Tensor = self.unet(mean * self.posterior.factor, self.settings.timestep, condition)
+        return found
+
+
+def _load_unet(weights: Weights, settings: Settings) -> UNet2DConditionModel:
+    path = weights.file(PART, FILE, SOURCE)
+    return load_unet(weights, settings.ids, VERSION) if path is None else unet_from_file(path, VERSION)
