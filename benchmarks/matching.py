@@ -29,9 +29,10 @@ import torch.nn.functional as F  # noqa: N812 (its name everywhere)
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.card import Card
-from geobench.evaluation.descriptions import Descriptions
 from geobench.evaluation.job import Job
 from geobench.evaluation.protocol import find_protocol
+from geobench.evaluation.runner import run_sessions
+from geobench.evaluation.runs import load_run
 from geobench.evaluation.scoring import score_run
 from geobench.evaluation.session import Session
 from geobench.features.feature_map import FeatureMap, PooledMaps, unit_length
@@ -228,8 +229,8 @@ def pairs_row(n_pairs: int) -> None:
         job = Job(method, benchmark, "test", find_protocol("default"))
         start = time.perf_counter()
         session = Session(job, job.folder(Path(folder)))
-        uses = np.bincount(session.instances(session.work).ravel(), minlength=len(some))
-        run = session.run(Descriptions(method, benchmark, 0, uses))
+        run_sessions([session])
+        run = load_run(session.folder)
         matched = time.perf_counter() - start
         score_run(run, benchmark)
         total = time.perf_counter() - start

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from geobench.evaluation.protocol import Protocol
     from geobench.evaluation.runs import Run
+    from geobench.features.store import StoreType
     from geobench.features.weights import Weights
     from geobench.methods.base import LoadedMethod
 
@@ -64,6 +65,9 @@ def predict(
     runs: Path | str = "runs",
     fresh: bool = False,
     weights: Weights | None = None,
+    memory: str | int | None = None,
+    store: Path | str | None = None,
+    store_dtype: StoreType = "float16",
 ) -> Run:
     """Run a method on a split and return the run; a finished run is returned as it is, a cut one is completed.
 
@@ -78,16 +82,22 @@ def predict(
         runs: folder below which the run is kept.
         fresh: start over.
         weights: where the networks of a recipe get their weights from; by default this machine and the hub.
+        memory: what all descriptions together may take: ``8GB``, or bytes; by default half of the free memory. It
+            never changes a result; a GeobenchWarning says so when images will be described more than once.
+        store: folder in which features are kept on disk, and read where they are there; for recipes of [[features]].
+        store_dtype: ``float16`` rounds stored features, and the run says so; ``float32`` does not.
     """
     from geobench.evaluation.job import Job
     from geobench.evaluation.protocol import Protocol, find_protocol
     from geobench.evaluation.runner import predict_jobs
+    from geobench.memory_options import memory_of, stored
     from geobench.methods.loader import load_method
 
-    loaded = load_method(method, device=device, weights=weights) if isinstance(method, str) else method
+    plain = load_method(method, device=device, weights=weights) if isinstance(method, str) else method
+    (loaded,) = stored([plain], store, store_dtype, device)
     chosen = protocol if isinstance(protocol, Protocol) else find_protocol(protocol)
     job = Job(loaded, benchmark, split, chosen, limit=limit, seed=seed, device=device)
-    return predict_jobs([job], Path(runs), fresh=fresh)[0]
+    return predict_jobs([job], Path(runs), fresh=fresh, memory=memory_of(memory))[0]
 
 
 def score(run: Run | Path | str, *, benchmark: Benchmark | None = None) -> pd.DataFrame:

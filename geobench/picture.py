@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from geobench.errors import InputError
+from geobench.image_file import read_image, turned_size
 from geobench.posing import IDENTITY, MIRROR, Pose
 
 
@@ -41,16 +42,18 @@ class Picture:
 
     @property
     def pixels(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The image as RGB, 0 to 255; read from disk at each access.
+        """The image as RGB, 0 to 255, as stored (:mod:`geobench.image_file`); read from disk at each access.
 
         Raises:
             InputError: the file is missing, is not an image, or does not have the annotated size.
         """
-        image, (width, height) = _read_image(self.path, "RGB"), self.pose.size(self.size)
+        image, (width, height) = read_image(self.path, "RGB"), self.pose.size(self.size)
         if (image.shape[1], image.shape[0]) != (width, height):
+            shown = turned_size(self.path) == (width, height)
+            remedy = "save it turned as its EXIF orientation says" if shown else "fetch the original image"
             raise InputError(
                 f"{self.path}: the image is {image.shape[1]}x{image.shape[0]} pixels, its annotation says "
-                f"{width}x{height}; fetch the original image"
+                f"{width}x{height}; {remedy}"
             )
         return self.pose.array(image)
 
@@ -59,7 +62,7 @@ class Picture:
         """The instance mask, True on the object, or None when the dataset has none."""
         if self.mask_path is None:
             return None
-        return self.pose.array(_read_image(self.mask_path, "L") > 127)
+        return self.pose.array(read_image(self.mask_path, "L") > 127)
 
     def posed(self, pose: Pose) -> Picture:
         """Return this picture mirrored and turned; ``posed(pose).posed(pose.inverse())`` gives the picture itself."""
@@ -81,15 +84,3 @@ def _suffix(pose: Pose) -> str:
     """Return what tells a pose's key from that of the picture as it is in its file."""
     mirrored, turned = "|mirrored" if pose.mirrored else "", f"|turned {90 * pose.turns}" if pose.turns else ""
     return mirrored + turned
-
-
-def _read_image(path: Path, mode: str) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.array(image.convert(mode))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such image; fetch it, or point --images at the folder that has it") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a readable image ({error}); fetch it again") from error

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence on stderr, above the bars that are there."""
+    from tqdm import tqdm
+
+    tqdm.write(f"geobench: {sentence}", file=sys.stderr)
 
 
 @contextmanager

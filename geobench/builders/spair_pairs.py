@@ -6,7 +6,7 @@ A pair is called ``<number>-<source>-<target>:<category>``; the lists write ``_`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,8 +98,12 @@ def read_flags(
     paths = [_annotation(folder, pair) for pair in pairs]
     records = [read_json_object(path) for path in paths]
     flags = [flag for flag in FLAGS if any(flag in record for record in records)]
-    checks = [partial(check.bad_integers, field=flag, most=3) for flag in flags]
-    for checked in (*checks, partial(_other_images, pairs=pairs), _bad_ids):
+    checks: list[Callable[[Sequence[Record]], Iterator[Complaint]]] = [
+        *(partial(check.bad_integers, field=flag, most=3) for flag in flags),
+        partial(_other_images, pairs=pairs),
+        _bad_ids,
+    ]
+    for checked in checks:
         for row, text in checked(records):
             raise InputError(f"{paths[row]}: {text}; fetch the file again")
     ids = [sorted(map(int, record["kps_ids"])) if "kps_ids" in record else None for record in records]

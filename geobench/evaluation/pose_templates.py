@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int64
 from geobench.benchmark import Benchmark
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.pose_vote import VIEWS
+from geobench.image_file import size_of
 from geobench.picture import Picture
 
 AZIMUTHS = np.array([180.0, 0.0, 90.0, 270.0])
@@ -82,13 +83,7 @@ def folder_templates(folder: Path, left_shows: Side = "left-side") -> list[Templ
 
 def _whole_image(path: Path) -> Picture:
     """Return the picture of an image file without annotation: its box is the whole image."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{path}: not a readable image ({error}); fetch it again") from error
+    width, height = size_of(path)
     return Picture(f"template:{path.stem}", path, (width, height), "", (0.0, 0.0, float(width), float(height)))
 
 

@@ -1,4 +1,4 @@
-"""Runs a method: plan, describe each image once, match each pair once, resume, merge.
+"""Runs a method: plan, describe each image once if memory allows, match each pair once, resume, merge.
 
 Scoring is a separate step (:mod:`geobench.evaluation.scoring`): the runner only writes predictions.
 """
@@ -6,7 +6,7 @@ Scoring is a separate step (:mod:`geobench.evaluation.scoring`): the runner only
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import filelock
@@ -20,25 +20,28 @@ from geobench.evaluation.job import Job
 from geobench.evaluation.parts import PartStore
 from geobench.evaluation.runs import Run, load_run
 from geobench.evaluation.session import Session
+from geobench.evaluation.tasks import Meter, Tasks
+from geobench.evaluation.walk import Walk
+from geobench.progress import progress_bar
 
-_DONE = object()
 
-
-def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False) -> list[Run]:
+def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False, memory: int | None = None) -> list[Run]:
     """Run jobs of one method on one benchmark, completing what earlier sessions left, and return their runs.
 
-    Images that several splits show are described once. So are those that several methods are shown, if they share
-    their description: the first job's method describes for all.
+    Images that several splits show are described once, where memory allows. So are those that several methods are
+    shown, if they share their description: the first job's method describes for all.
 
     Args:
         jobs: same benchmark, seed, and method or way of describing; they differ in split, protocol, limit, or in how
             the methods match.
         root: the folder ``runs/``.
         fresh: start over even where a run exists.
+        memory: how many bytes all descriptions together may take; None for half of the free memory.
 
     Raises:
         GeobenchError: another process is writing one of the runs.
         InputError: an image is missing or unreadable; finished pairs are kept.
+        UsageError: the memory allowed does not hold what is matched together.
     """
     with ExitStack() as stack:
         for job in jobs:
@@ -48,33 +51,54 @@ def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False) -> lis
         open_jobs = [job for job in jobs if not (job.folder(root) / "predictions.parquet").is_file()]
         sessions = [Session(job, job.folder(root)) for job in open_jobs]
         if sessions:
-            descriptions = _plan(sessions)
-            for split in dict.fromkeys(session.job.split for session in sessions):
-                _run_together([session for session in sessions if session.job.split == split], descriptions)
+            _make_sure(sessions)
+            run_sessions(sessions, memory)
     return [load_run(job.folder(root)) for job in jobs]
 
 
-def _run_together(sessions: Sequence[Session], descriptions: Descriptions) -> None:
-    """Run sessions pair by pair in turn, so that a description is forgotten once all of them are done with it."""
-    running = [session.steps(descriptions) for session in sessions]
+def run_sessions(sessions: Sequence[Session], memory: int | None = None) -> None:
+    """Answer what is left of all sessions, in one order for all, so that few images are described more than once.
+
+    Args:
+        sessions: at least one; see :func:`predict_jobs`.
+        memory: how many bytes all descriptions together may take.
+    """
+    job, tasks = sessions[0].job, Tasks.of(sessions)
+    descriptions = Descriptions(job.method, job.benchmark, job.seed)
+    walk = Walk(descriptions, tasks.rows, memory, tasks.first_round)
+    total = sum(len(session.todo) for session in sessions)
     with ExitStack() as stack:
-        for steps in running:
-            stack.enter_context(closing(steps))
-        while running:
-            running = [steps for steps in running if next(steps, _DONE) is not _DONE]
+        for session in sessions:
+            stack.enter_context(session.kept())
+        advance = stack.enter_context(progress_bar(total, _label(sessions), "pair"))
+        left, meter = list(tasks.counts), Meter(walk)
+        for session, count in zip(sessions, left, strict=True):
+            if not count:
+                session.finish()
+        for number in walk:
+            which = int(tasks.session[number])
+            advance(sessions[which].match(int(tasks.group[number]), descriptions))
+            meter.charge(sessions[which].record.cost, number)
+            left[which] -= 1
+            if not left[which]:
+                sessions[which].finish()
 
 
-def _plan(sessions: Sequence[Session]) -> Descriptions:
-    """Return the descriptions that ``sessions`` will share, after the method has seen what it wants to see first."""
+def _label(sessions: Sequence[Session]) -> str:
     job = sessions[0].job
-    asked = np.concatenate([session.instances(session.asked).ravel() for session in sessions])
-    todo = np.concatenate([session.instances(session.work).ravel() for session in sessions])
-    _check_images(job.benchmark, np.unique(todo))
+    return (
+        f"{job.method.name} on {job.split}" if len(sessions) == 1 else f"{len(sessions)} runs on {job.benchmark.name}"
+    )
+
+
+def _make_sure(sessions: Sequence[Session]) -> None:
+    """Check that the images are there, and show the method what it wants to see first."""
+    job, nothing = sessions[0].job, np.zeros(0, np.int64)
+    todo = np.unique(np.concatenate([nothing, *(session.needed(session.groups.rows) for session in sessions)]))
+    _check_images(job.benchmark, todo)
     if len(todo):
         # Every image of the splits, also those of finished pairs: a resumed run must see what the first one saw.
-        _prepare(job, np.unique(asked))
-    uses = np.bincount(todo, minlength=len(job.benchmark.instances))
-    return Descriptions(job.method, job.benchmark, job.seed, uses)
+        _prepare(job, np.unique(np.concatenate([session.needed(session.asked) for session in sessions])))
 
 
 @contextmanager

@@ -59,12 +59,28 @@ class BenchmarkRecord(_Record):
 
 
 class CostRecord(_Record):
-    """What it cost: wall time in seconds over all sessions of the run, peak resident memory in MiB."""
+    """What it cost, over all sessions of the run.
+
+    Descriptions that several runs share are counted in the one that needed them first.
+
+    Attributes:
+        wall_s: seconds in all. describe_s: of them, describing images. match_s: of them, matching.
+        n_described: how many descriptions were made; more than there are images where memory did not hold all.
+        n_planned: how many were planned, those read from a feature store included.
+        n_read: how many were read from a feature store instead.
+        peak_held: the most descriptions held at a time.
+        description_bytes: size of a description, what it computes when first matched included; 0 if unknown.
+        peak_memory_mib: peak resident memory in MiB.
+    """
 
     wall_s: float = 0.0
     describe_s: float = 0.0
     match_s: float = 0.0
     n_described: int = 0
+    n_planned: int = 0
+    n_read: int = 0
+    peak_held: int = 0
+    description_bytes: int = 0
     peak_memory_mib: float = 0.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from geobench.evaluation.descriptions import Descriptions
 from geobench.evaluation.job import Job
 from geobench.evaluation.parts import PartStore
 from geobench.evaluation.predictions import Queries, queries
+from geobench.evaluation.row_lists import RowLists
 from geobench.evaluation.run_record import now, started_record
-from geobench.evaluation.runs import CostRecord, Run, RunRecord, RunStatus, load_run
+from geobench.evaluation.runs import Run, RunRecord, RunStatus, load_run
 from geobench.files import write_table
-from geobench.progress import progress_bar
 from geobench.seeding import seed_everything, seed_for
 
 GROUP = 16  # pairs matched together at most: some 130 rows, with which a product is limited by arithmetic
@@ -32,6 +32,7 @@ class Session:
     Attributes:
         asked: positions among the job's pairs that have a question.
         todo: those that no earlier session answered.
+        groups: positions of the pairs that are matched together: what is left, and what belongs to it.
     """
 
     def __init__(self, job: Job, folder: Path) -> None:
@@ -44,87 +45,68 @@ class Session:
         self.parts = PartStore(folder)
         self.asked = np.flatnonzero(np.diff(self.bounds))
         self.todo = self.asked[~np.isin(self.rows[self.asked], self.parts.done())]
+        self.left = set(self.todo.tolist())
         self.groups = self._groups()
+        self._record: RunRecord | None = None
 
-    @property
-    def work(self) -> Int[np.ndarray, " p"]:
-        """Positions of the pairs that will be matched: what is left, and what is matched together with it."""
-        return np.concatenate([np.zeros(0, np.int64), *self.groups])
-
-    def _groups(self) -> list[Int[np.ndarray, " p"]]:
+    def _groups(self) -> RowLists:
         """Return the pairs left to match, in groups that share the image answered in, where the method can use that.
 
         Groups depend on the job alone, not on what earlier sessions finished: a product of many rows may round
         differently from one of few, so a group of which some pair is left is matched whole again.
         """
         if not self.job.method.matches_many:
-            return list(self.todo[:, None])
-        rows = self.queries.answer_row[self.asked]
-        _, first, which = np.unique(rows, return_index=True, return_inverse=True)
-        ordered = self.asked[np.lexsort((self.asked, first[which]))]
-        cuts = np.flatnonzero(np.diff(self.queries.answer_row[ordered])) + 1
-        shared = np.split(ordered, cuts)
-        groups = [some[i : i + GROUP] for some in shared for i in range(0, len(some), GROUP)]
-        left = set(self.todo.tolist())
-        return [group for group in groups if not left.isdisjoint(group.tolist())]
+            return RowLists(np.arange(len(self.todo) + 1), self.todo)
+        groups = grouped(self.asked, self.queries.answer_row[self.asked])
+        return groups.take(np.unique(groups.owner[np.isin(groups.rows, self.todo)]))
 
-    def instances(self, positions: Int[np.ndarray, " p"]) -> Int[np.ndarray, "2 p"]:
+    @property
+    def record(self) -> RunRecord:
+        """The run's record; it is kept up to date in memory, and on disk when the session is interrupted or done."""
+        if self._record is None:
+            self._record = self._begin()
+        return self._record
+
+    def needed(self, positions: Int[np.ndarray, " p"]) -> Int[np.ndarray, " n"]:
         """Return the rows of the instances that pairs ask about and are answered in."""
-        return np.stack([self.queries.query_row[positions], self.queries.answer_row[positions]])
+        return np.unique(np.concatenate([self.queries.query_row[positions], self.queries.answer_row[positions]]))
 
-    def run(self, descriptions: Descriptions) -> Run:
-        """Answer what is left and return the finished run."""
-        for _ in self.steps(descriptions):
-            pass
-        return load_run(self.folder)
-
-    def steps(self, descriptions: Descriptions) -> Generator[None, None, None]:
-        """Answer what is left, one pair per step; what is done is on disk when the steps end or are given up."""
-        run = Run(self.folder, self._begin())
-        run.save_record()
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write down that the run is under way; what is done meanwhile is on disk when this ends, also by an error."""
+        self._save_record()
         try:
-            yield from self._match_all(run.record.cost, descriptions)
+            yield
         finally:
             self.parts.flush()
-            run.save_record()
-        self._finish(run.record)
+            self._save_record()
+
+    def _save_record(self) -> None:
+        cost = self.record.cost
+        cost.wall_s, cost.match_s, cost.describe_s = (
+            round(seconds, 3) for seconds in (cost.wall_s, cost.match_s, cost.describe_s)
+        )
+        cost.peak_memory_mib = round(max(cost.peak_memory_mib, environment.peak_memory_mib()), 1)
+        Run(self.folder, self.record).save_record()
 
     def _begin(self) -> RunRecord:
         if (self.folder / "run.json").is_file():
             return load_run(self.folder).record.model_copy(update={"status": "started", "finished_at": None})
         return started_record(self.job, n_pairs=len(self.rows), n_effective=len(self.asked))
 
-    def _match_all(self, cost: CostRecord, descriptions: Descriptions) -> Iterator[None]:
-        label = f"{self.job.method.name} on {self.job.split}"
-        try:
-            with progress_bar(len(self.todo), label, "pair") as advance:
-                left = set(self.todo.tolist())
-                for group in self.groups:
-                    with _counted(cost, descriptions):
-                        cost.match_s += self._match_group(group.tolist(), left, descriptions)
-                    advance(sum(position in left for position in group.tolist()))
-                    yield
-        finally:
-            cost.wall_s, cost.match_s, cost.describe_s = (
-                round(seconds, 3) for seconds in (cost.wall_s, cost.match_s, cost.describe_s)
-            )
-            cost.peak_memory_mib = round(max(cost.peak_memory_mib, environment.peak_memory_mib()), 1)
-
-    def _match_group(self, group: list[int], left: set[int], descriptions: Descriptions) -> float:
-        """Answer the pairs of a group, keep the answers of those ``left``, and return the seconds matching took."""
-        try:
-            answers, seconds = self._answer_together(group, descriptions) if len(group) > 1 else ({}, 0.0)
-            for position in group:
-                if position not in left:
-                    continue
-                if position not in answers:
-                    answers[position], took = self._answer_alone(position, descriptions)
-                    seconds += took
-                points, reason = answers[position]
-                self.parts.add(int(self.rows[position]), self.queries.keypoint[self._at(position)], points, reason)
-        finally:
-            descriptions.release(self.instances(np.array(group)).ravel().tolist())
-        return seconds
+    def match(self, number: int, descriptions: Descriptions) -> int:
+        """Answer the pairs of a group, keep the answers of those that are left, and return how many those are."""
+        group, left = self.groups[number].tolist(), self.left
+        answers, seconds = self._answer_together(group, descriptions) if len(group) > 1 else ({}, 0.0)
+        wanted = [position for position in group if position in left]
+        for position in wanted:
+            if position not in answers:
+                answers[position], took = self._answer_alone(position, descriptions)
+                seconds += took
+            points, reason = answers[position]
+            self.parts.add(int(self.rows[position]), self.queries.keypoint[self._at(position)], points, reason)
+        self.record.cost.match_s += seconds
+        return len(wanted)
 
     def _at(self, position: int) -> slice:
         return slice(int(self.bounds[position]), int(self.bounds[position + 1]))
@@ -170,32 +152,34 @@ class Session:
         described = descriptions.of(source), descriptions.of(target)
         return method.predict(*described, asked.points[at], truth=asked.truth[at], partner=partner)
 
-    def _finish(self, record: RunRecord) -> None:
+    def finish(self) -> None:
+        """Merge the answers into predictions.parquet, and say in the record how it went."""
         predictions, failures = self.parts.merge()
         n_failed = failures.num_rows
-        update = {
-            "status": _status(n_failed, len(self.asked)),
-            "finished_at": now(),
-            "n_pairs_failed": n_failed,
-            "first_failure": failures["reason"][0].as_py() if n_failed else None,
-        }
         if n_failed:
             write_table(self.folder / "failures.parquet", failures)
         write_table(self.folder / "predictions.parquet", predictions.to_table())
-        Run(self.folder, record.model_copy(update=update)).save_record()
+        record = self.record
+        record.status, record.finished_at = _status(n_failed, len(self.asked)), now()
+        record.n_pairs_failed = n_failed
+        record.first_failure = failures["reason"][0].as_py() if n_failed else None
+        self._save_record()
         self.parts.remove()
 
 
-@contextmanager
-def _counted(cost: CostRecord, descriptions: Descriptions) -> Iterator[None]:
-    """Add to a cost what happens meanwhile: time, and descriptions made."""
-    started, count, seconds = time.perf_counter(), descriptions.n_described, descriptions.seconds
-    try:
-        yield
-    finally:
-        cost.wall_s += time.perf_counter() - started
-        cost.n_described += descriptions.n_described - count
-        cost.describe_s += descriptions.seconds - seconds
+def grouped(positions: Int[np.ndarray, " p"], answer_row: Int[np.ndarray, " p"]) -> RowLists:
+    """Return pairs in groups of at most :data:`GROUP` that are answered in the same image, in the order of its first.
+
+    Args:
+        positions: numbers of the pairs, ascending.
+        answer_row: the image that each is answered in.
+    """
+    _, first, which = np.unique(answer_row, return_index=True, return_inverse=True)
+    order = np.argsort(first[which], kind="stable")
+    starts = np.flatnonzero(np.diff(answer_row[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    owner = np.cumsum(place % GROUP == 0) - 1
+    return RowLists.stacked(owner, positions[order], int((place % GROUP == 0).sum()))
 
 
 def _status(n_failed: int, n_asked: int) -> RunStatus:

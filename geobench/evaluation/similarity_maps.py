@@ -20,7 +20,9 @@ from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.descriptions import Descriptions
 from geobench.evaluation.job import Job
 from geobench.evaluation.queries import Queries, queries
+from geobench.evaluation.row_lists import RowLists, rows_of_groups
 from geobench.evaluation.runs import Run
+from geobench.evaluation.walk import Walk
 from geobench.features.letterbox import Letterbox
 from geobench.files import read_table, write_table
 from geobench.methods.base import LoadedMethod
@@ -60,7 +62,7 @@ def check_similarity(method: LoadedMethod, benchmark: Benchmark, keypoints: Sequ
             )
 
 
-def save_similarity(job: Job, run: Run, keypoints: Sequence[str]) -> list[Path]:
+def save_similarity(job: Job, run: Run, keypoints: Sequence[str], memory: int | None = None) -> list[Path]:
     """Write the heat maps of ``keypoints`` for every pair of a finished run that asks for them; return the files.
 
     Images are described once more; keypoints whose file exists are left as they are.
@@ -69,6 +71,7 @@ def save_similarity(job: Job, run: Run, keypoints: Sequence[str]) -> list[Path]:
         job: what was run.
         run: its run; the files go into its folder.
         keypoints: names of the skeleton.
+        memory: how many bytes all descriptions together may take; None for half of the free memory.
 
     Raises:
         UsageError: see :func:`check_similarity`.
@@ -76,7 +79,7 @@ def save_similarity(job: Job, run: Run, keypoints: Sequence[str]) -> list[Path]:
     check_similarity(job.method, job.benchmark, keypoints)
     paths = {name: run.folder / FOLDER / f"{name}.parquet" for name in dict.fromkeys(keypoints)}
     missing = [name for name, path in paths.items() if not path.is_file()]
-    for name, table in _tables(job, missing).items() if missing else ():
+    for name, table in _tables(job, missing, memory).items() if missing else ():
         write_table(paths[name], table)
     return list(paths.values())
 
@@ -111,24 +114,26 @@ def _similarity_of(method: LoadedMethod) -> Callable[..., Any]:
     return similarity
 
 
-def _tables(job: Job, keypoints: Sequence[str]) -> dict[str, pa.Table]:
+def _tables(job: Job, keypoints: Sequence[str], memory: int | None) -> dict[str, pa.Table]:
     rows = job.pair_rows()
     pairs = job.benchmark.split(job.split).take(rows)
     asked = queries(job.benchmark, pairs, job.protocol)
     columns = _columns(job.benchmark, pairs.category[asked.pair], asked, keypoints)
     chosen = np.unique(asked.pair[columns >= 0])
-    ends = np.stack([asked.query_row[chosen], asked.answer_row[chosen]])
-    uses = np.bincount(ends.ravel(), minlength=len(job.benchmark.instances))
-    descriptions = Descriptions(job.method, job.benchmark, job.seed, uses)
+    descriptions = Descriptions(job.method, job.benchmark, job.seed)
+    groups = rows_of_groups(asked, RowLists(np.arange(len(chosen) + 1), chosen))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in keypoints}
     with progress_bar(len(chosen), f"similarity on {job.split}", "pair") as advance:
-        for pair, (source, target) in zip(chosen.tolist(), ends.T.tolist(), strict=True):
+        for pair in (chosen[number] for number in Walk(descriptions, groups, memory)):
             at = np.flatnonzero((asked.pair == pair) & (columns >= 0))
+            source, target = int(asked.query_row[pair]), int(asked.answer_row[pair])
             for row, maps in zip(at, _maps(job.method, descriptions, source, target, asked.points[at]), strict=True):
                 found[keypoints[columns[row]]].append({"pair": int(rows[pair])} | maps)
-            descriptions.release([source, target])
             advance(1)
-    return {name: pa.Table.from_pylist(some, _SCHEMA) for name, some in found.items()}
+    return {
+        name: pa.Table.from_pylist(some, _SCHEMA).sort_by("pair")  # whatever order memory allowed
+        for name, some in found.items()
+    }
 
 
 _SCHEMA = pa.schema(

@@ -75,8 +75,10 @@ class FeatureMap:
 
     def _content(self, axis: int) -> tuple[int, int]:
         """Return the first and the last column (axis 0) or row (axis 1) that show some of the image."""
-        offset, content = self.letterbox.offset[axis], self.letterbox.content[axis]
-        return int(offset // self.cell[axis]), int(-(-(offset + content) // self.cell[axis])) - 1
+        offset, size = int(self.letterbox.offset[axis]), self.letterbox.size[axis]
+        # In whole numbers: 256 / (256 / 48) is a little more than 48, and there is no 49th cell.
+        first, beyond = offset * self.grid[axis], (offset + self.letterbox.content[axis]) * self.grid[axis]
+        return first // size, -(-beyond // size) - 1
 
     def centres(self, cells: Int64[Tensor, " n"]) -> Float[Tensor, "n 2"]:
         """Return the centres of cells, (x, y) in image pixels (GeoAware-SC: ``cell * 14 + 7`` in its frame)."""
@@ -159,7 +161,7 @@ def fuse(maps: Sequence[FeatureMap], weights: Sequence[float], normalise: Sequen
 
     The cosine of two fused vectors is the mean of the groups' cosines weighted by the squared weights (sd-dino,
     pck_spair_pascal.py:283-288; GeoAware-SC, pck_train.py:25-39). Coarser grids are first interpolated bilinearly
-    to the finest one.
+    to the finest one. Points are read in the frame that :func:`frame_of` chooses.
 
     Args:
         maps: the groups.
@@ -173,7 +175,7 @@ def fuse(maps: Sequence[FeatureMap], weights: Sequence[float], normalise: Sequen
     normalise = [True] * len(maps) if normalise is None else normalise
     if len(maps) == 1:
         return FeatureMap(unit_length(maps[0].features), maps[0].letterbox) if normalise[0] else maps[0]
-    finest = max(maps, key=lambda m: m.grid[0] * m.grid[1])
+    finest = frame_of(maps)
     rows, columns = finest.features.shape[1:]
     parts = []
     for one, weight, to_unit in zip(maps, weights, normalise, strict=True):
@@ -187,9 +189,22 @@ def fuse(maps: Sequence[FeatureMap], weights: Sequence[float], normalise: Sequen
     return FeatureMap(unit_length(fused) if all(normalise) else fused, finest.letterbox)
 
 
+def frame_of(maps: Sequence[FeatureMap]) -> FeatureMap:
+    """Return the map in whose grid and frame fused maps are read, whatever their order.
+
+    That of the finest grid; among equals that of the smallest frame: sd-dino and GeoAware-SC carry keypoints through
+    the frame of 840 pixels of DINOv2, not through that of 960 of the diffusion model, and the two round the image's
+    place differently, by up to a model pixel (pck_spair_pascal.py:161-204; pck_train.py:41-61).
+    """
+    return max(maps, key=lambda one: (one.grid[0] * one.grid[1], -one.letterbox.size[0] * one.letterbox.size[1]))
+
+
 def _same_view(a: Letterbox, b: Letterbox) -> bool:
-    """Return whether two frames show the same rectangle of the image, to half a model pixel of the finer frame."""
+    """Return whether two frames show the same rectangle of the image, to a model pixel of the coarser frame.
+
+    A padded frame rounds the image's size to whole pixels and its offset down: its corner lies 0.75 model pixels
+    before to 0.25 after its place.
+    """
     corners = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
     seen = [box.to_image(corners * torch.tensor(box.size, dtype=torch.float64)) for box in (a, b)]
-    step = 0.5 / max(*a.scale, *b.scale)
-    return bool((seen[0] - seen[1]).abs().max() <= max(step, 0.5 / min(*a.scale, *b.scale)))
+    return bool((seen[0] - seen[1]).abs().max() <= (1 + 1e-6) / min(*a.scale, *b.scale))

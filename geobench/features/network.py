@@ -54,6 +54,10 @@ class NetworkSettings(StrictModel):
         return network
 
 
+class DoesNotFitError(GeobenchError, MemoryError):
+    """A single row does not fit into the memory. As a MemoryError it ends a run instead of failing pair after pair."""
+
+
 class Batches:
     """Runs a function on rows of tensors, so many at a time; out of memory halves the number, and says so.
 
@@ -74,7 +78,7 @@ class Batches:
             rows: tensors of equal length.
 
         Raises:
-            GeobenchError: a single row does not fit.
+            DoesNotFitError: a single row does not fit.
         """
         outputs: list[Sequence[Tensor]] = []
         start, total = 0, len(rows[0])
@@ -92,21 +96,30 @@ class Batches:
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
-            self._halve(error)
-            return None
-        return [made] if isinstance(made, Tensor) else list(made)
+            if len(rows[0]) == 1:
+                raise DoesNotFitError(
+                    f"one {self.what} does not fit into the memory; choose bfloat16 or a smaller side in the recipe, "
+                    "or another device"
+                ) from error
+        else:
+            return [made] if isinstance(made, Tensor) else list(made)
+        self._halve(len(rows[0]))  # out of the handler, where the error would keep what was computed in memory
+        return None
 
-    def _halve(self, error: RuntimeError) -> None:
-        if self.size == 1:
-            raise GeobenchError(
-                f"one {self.what} does not fit into the memory; choose bfloat16 or a smaller side in the recipe, or "
-                "another device"
-            ) from error
-        self.size //= 2
-        warnings.warn(f"out of memory: going on with {self.size} {self.what}s at a time", GeobenchWarning, stacklevel=4)
+    def _halve(self, tried: int) -> None:
+        self.size = -(-tried // 2)
+        count = f"{self.size} {self.what}{'s' if self.size > 1 else ''}"
+        warnings.warn(f"out of memory: going on with {count} at a time", GeobenchWarning, stacklevel=4)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Return whether an accelerator, a library of one, or the processor's allocator had no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
+_NO_MEMORY = (
+    *("DefaultCPUAllocator", "can't allocate memory"),  # c10/core/impl/alloc_cpu.cpp
+    *("out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"),
+)

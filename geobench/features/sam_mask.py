@@ -6,6 +6,7 @@ The image is segmented in the pose of its file and the mask then posed, as GeoAw
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Bool
 
 from geobench.errors import InputError
+from geobench.features.quiet import quiet_libraries
 from geobench.picture import Picture
 
 RECENT = 64
@@ -59,8 +61,9 @@ class SamMasks:
         from transformers import SamModel, SamProcessor
 
         try:
-            processor = SamProcessor.from_pretrained(self.model)
-            model: Any = SamModel.from_pretrained(self.model)
+            with quiet_libraries(bars=sys.stderr.isatty()):
+                processor = SamProcessor.from_pretrained(self.model)
+                model: Any = SamModel.from_pretrained(self.model)
         except (OSError, ValueError) as error:
             raise InputError(
                 f'mask = "sam": there are no usable weights of {self.model!r} here and they could not be fetched; on a '

@@ -1,27 +1,27 @@
 """Where the weights of a recipe's networks come from: a path the user gave, a local folder, the hub's cache, the hub.
 
 A network is one *part* of a recipe (``dinov2``, ``stable-diffusion``, ``odise`` …). ``--weights PART=PATH`` names its
-weights; without it the ids of the recipe are tried in order, first on this machine, then on the Hugging Face hub.
-Nothing is unpickled: weights are safetensors, or PyTorch files read with ``weights_only=True``.
+weights; without it the ids of the recipe are tried in order, first on this machine (a folder of that name, the hub's
+cache below ``HF_HOME``), then on the Hugging Face hub. Nothing is unpickled: weights are safetensors, or PyTorch files
+read with ``weights_only=True``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from torch import nn
 
 from geobench.errors import InputError, UsageError, nearest_names
+from geobench.features.checkpoint import complete_folder
+from geobench.features.hub import OFFLINE, UNREACHABLE, cached, command_to_fetch, fetch
 from geobench.features.state_dict import digest_of_weights, pretrained
 from geobench.seeding import seed_for, seeded
 
 RandomSize = Literal["tiny", "full"]
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
-
-WEIGHT_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
-_OTHER_PRECISIONS = ("*fp16*", "*non_ema*", "*ema_only*", "*openvino*", "*flax*", "*onnx*")
 
 
 class Weights:
@@ -73,28 +73,40 @@ class Weights:
         return network
 
     def folder(self, part: str, ids: Sequence[str], subfolder: str = "") -> Path:
-        """Return the folder with ``config.json`` and weights of a part.
+        """Return the folder of a part: ``config.json`` with all weights, or a tokenizer.
 
         Raises:
             InputError: it is not on this machine and cannot be fetched; the message says what to fetch and where to.
         """
         self._asked.add(part)
         if part in self.chosen:
-            return _given_folder(part, self.chosen[part], subfolder)
+            return complete_folder(self.chosen[part], subfolder, f"--weights {part}={self.chosen[part]}")
         for name in ids:
             if (Path(name) / subfolder).is_dir():
-                return Path(name) / subfolder
-        for offline in (True, False):
-            for name in ids:
-                found = _from_hub(name, subfolder, offline)
-                if found is not None:
-                    return found
+                return complete_folder(Path(name), subfolder, part)
+        for name in ids:
+            found = cached(name, subfolder)
+            if found is not None:
+                return found
+        return self._fetched(part, ids, subfolder)
+
+    def _fetched(self, part: str, ids: Sequence[str], subfolder: str) -> Path:
+        reasons: dict[str, str] = {}
+        for name in ids:
+            found = fetch(name, subfolder)
+            if isinstance(found, Path):
+                return found
+            reasons[name] = found
+            if found in (UNREACHABLE, OFFLINE):  # for the other names too, after as long a wait
+                break
         inside = f" (folder {subfolder})" if subfolder else ""
+        others = f" or {', '.join(ids[1:])}" if ids[1:] else ""
+        idle = ", ".join(sorted(set(self.chosen) - self._asked))
         raise InputError(
-            f"{part}: no weights of {ids[0]}{inside} on this machine, and they could not be fetched; on a machine with "
-            f"a connection run `hf download {ids[0]} --local-dir WEIGHTS`, copy the folder here, and pass "
-            f"--weights {part}=WEIGHTS (other places tried: {', '.join(ids[1:]) or 'none'}); to try the plumbing "
-            "without weights, pass --random-weights"
+            f"{part}: no weights of {ids[0]}{inside}{others} on this machine, and they could not be fetched "
+            f"({_why(reasons)}); on a machine with a connection run `{command_to_fetch(ids[0], subfolder)}`, copy that "
+            f"folder here, and pass --weights {part}=WEIGHTS{f' (given for now: {idle})' if idle else ''}; to try the "
+            "plumbing without weights, pass --random-weights"
         )
 
     def file(self, part: str, name: str, source: str) -> Path | None:
@@ -159,30 +171,12 @@ def parse_chosen(given: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"--weights {text}: write PART=PATH, as in --weights dinov2=weights/dinov2-base")
         if part in chosen:
             raise UsageError(f"--weights names {part} twice; name it once")
-        chosen[part] = Path(path)
+        chosen[part] = Path(path).expanduser()
     return chosen
 
 
-def _given_folder(part: str, path: Path, subfolder: str) -> Path:
-    folder = path / subfolder if subfolder and (path / subfolder).is_dir() else path
-    if not (folder / "config.json").is_file():
-        raise InputError(
-            f"--weights {part}={path}: {folder} has no config.json; name the folder that `hf download` or "
-            "save_pretrained wrote"
-        )
-    return folder
-
-
-def _from_hub(name: str, subfolder: str, offline: bool) -> Path | None:
-    """Return the folder of a checkpoint in the hub's cache, after fetching it unless ``offline``; None if not had."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    patterns = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in WEIGHT_FILES]
-    options: dict[str, Any] = {"allow_patterns": patterns, "ignore_patterns": list(_OTHER_PRECISIONS)}
-    try:
-        folder = Path(snapshot_download(name, local_files_only=offline, **options)) / subfolder
-    except (OSError, HFValidationError, RuntimeError):  # not cached; no connection, no such id, no access
-        return None
-    complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    return folder if complete else None
+def _why(reasons: Mapping[str, str]) -> str:
+    """Return why no place had the weights; without the places where it is the same everywhere."""
+    if len(set(reasons.values())) == 1:
+        return next(iter(reasons.values()))
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())

@@ -73,6 +73,15 @@ class Plain(Protocol):
         """Return the feature map of one image."""
         ...
 
+    @property
+    def batch(self) -> int:
+        """How many images are described together."""
+        ...
+
+    def describe_many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
+        """Return the feature map of each picture, drawn with its own seed."""
+        ...
+
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image."""
         ...
@@ -81,19 +90,35 @@ class Plain(Protocol):
 class PosedDescription:
     """The descriptions of one picture in its poses, each made when first asked for and then kept.
 
+    Args:
+        picture: the picture as the dataset has it.
+        method: what describes it.
+        masks: picture and model frame to instance mask.
+        settings: the poses and how one is chosen.
+        described: the picture's description as it is, if it has been made.
+        seed: what that was seeded with; by default what torch is seeded with.
+
     Attributes:
         picture: the picture as the dataset has it.
     """
 
-    def __init__(self, picture: Picture, method: Plain, masks: MaskMaker, settings: Alignment) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        method: Plain,
+        masks: MaskMaker,
+        settings: Alignment,
+        described: FeatureMap | None = None,
+        seed: int | None = None,
+    ) -> None:
         import torch
 
         self.picture = picture
         self._method, self._masks, self._resolution = method, masks, settings.resolution
         self._whole_if_empty = settings.zeros == "exclude"
         # What seeded the description of the picture itself seeds its other poses, whichever pair asks first.
-        self._seed = torch.initial_seed()
-        self._maps: dict[Pose, FeatureMap] = {IDENTITY: method.describe(picture)}
+        self._seed = torch.initial_seed() if seed is None else seed
+        self._maps: dict[Pose, FeatureMap] = {IDENTITY: method.describe(picture) if described is None else described}
         self._instances: dict[Pose, InstanceCells] = {}
 
     def map(self, pose: Pose = IDENTITY) -> FeatureMap:
@@ -144,6 +169,21 @@ class AlignedMethod:
     def describe(self, picture: Picture) -> PosedDescription:
         """Return the description of one image; other poses than its own are described when a pair needs them."""
         return PosedDescription(picture, self.method, self.masks, self.settings)
+
+    @property
+    def batch(self) -> int:
+        """How many images are described together, as they are."""
+        return self.method.batch
+
+    def describe_many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[PosedDescription]:
+        """Return the description of each picture, the pictures as they are being described together."""
+        from geobench.features.footprint import owning
+
+        found = self.method.describe_many(pictures, seeds)
+        return [
+            PosedDescription(picture, self.method, self.masks, self.settings, owning(described), seed)
+            for picture, described, seed in zip(pictures, found, seeds, strict=True)
+        ]
 
     def match(
         self,

@@ -84,11 +84,20 @@ class PlainMember:
     """A member of a family without pose alignment, which reads the description of the aligned ones."""
 
     def __init__(self, method: ComposedMethod, aligned: AlignedMethod) -> None:
-        self.name, self.method, self._aligned = method.name, method, aligned
+        self.name, self.method, self.aligned = method.name, method, aligned
 
     def describe(self, picture: Picture) -> PosedDescription:
         """Return the description of one image in any pose."""
-        return self._aligned.describe(picture)
+        return self.aligned.describe(picture)
+
+    @property
+    def batch(self) -> int:
+        """How many images are described together."""
+        return self.aligned.batch
+
+    def describe_many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[PosedDescription]:
+        """Return the description of each picture in any pose."""
+        return self.aligned.describe_many(pictures, seeds)
 
     def match(
         self, source: PosedDescription, target: PosedDescription, points: Float[Tensor, "n 2"]
@@ -142,7 +151,9 @@ def family_members(recipe: str, family: Family, *, device: str = "cpu", aligned:
     """
     base = load_method(recipe, device=device)
     if not isinstance(base.method, ComposedMethod):
-        raise UsageError(f"{recipe}: a family needs a recipe of [[features]] and [matcher] without [alignment]")
+        raise UsageError(
+            f"{recipe}: a family needs a recipe of [[features]] and [matcher] without [alignment] or [reduction]"
+        )
     alignment = family.alignment if aligned else None
     plain = [_member(base, base.method, variant) for variant in family.variants]
     if alignment is None:
@@ -172,7 +183,8 @@ def _aligned(member: LoadedMethod, alignment: Alignment, device: str, last: Last
     masks = mask_maker(alignment.mask, alignment.sam_model, device)
     title = f"{member.title}, aligned"
     recipe = member.recipe | {"title": title, "alignment": alignment.model_dump(mode="json")}
-    method: Any = AlignedMember(member.method, alignment, masks, last)
+    plain: Any = member.method
+    method: Any = AlignedMember(plain, alignment, masks, last)
     return replace(member, method=method, name=f"{member.name}-aligned", title=title, recipe=recipe)
 
 

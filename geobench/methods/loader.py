@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geobench.catalog import find_recipe_path, recipe_names
+from geobench.device import check_device
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.methods.base import LoadedMethod
 from geobench.methods.classes import Found, construct, find_class, hash_of_origin, slug, told
@@ -28,9 +29,10 @@ def load_method(spec: str, *, device: str = "cpu", weights: Weights | None = Non
         weights: where the networks of a recipe get their weights from.
 
     Raises:
-        UsageError: nothing has this name; the message suggests the nearest ones.
+        UsageError: nothing has this name (the message suggests the nearest ones), or the device is not here.
         InputError: it was found and cannot be used; the message says why.
     """
+    check_device(device)
     found = _load(spec, device, weights)
     if weights is not None and not found.recipe.get("features"):
         raise UsageError(f"{spec}: --weights and --random-weights are for recipes of [[features]]; leave them out")

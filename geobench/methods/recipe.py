@@ -9,7 +9,7 @@
 
 The left form is composed here: each extractor's map is normalised to unit length, several maps are weighted and
 concatenated, and the matcher reads the points off the similarity of the two descriptions; [alignment] chooses among
-poses of the source image first.
+poses of the source image first; [reduction] reduces the features of each pair together, before they are normalised.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from geobench.methods.alignment import AlignedMethod, Alignment
 from geobench.methods.base import Method
 from geobench.methods.classes import construct, find_class
 from geobench.methods.parts import Extractor, Matcher, extract, find_part, make_extractor, own_settings
+from geobench.methods.reduction import ReducedMethod, Reduction
 from geobench.typed_toml import StrictModel, read_toml, validate
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from geobench.features.feature_map import FeatureMap
+    from geobench.features.levels import Levels
     from geobench.features.weights import Weights
     from geobench.picture import Picture
 
@@ -46,6 +48,7 @@ class Recipe(StrictModel):
         features: groups of features; each has ``extractor``, ``weight`` and the extractor's own settings.
         matcher: ``kind`` and the matcher's own settings.
         alignment: poses of the source image to choose from; without it the image is matched as it is.
+        reduction: how the features of a pair are reduced together; without it they are matched as they are.
         method: ``module:Class`` or ``file.py:Class`` (relative to the recipe), instead of features and matcher.
         options: keyword arguments of that class.
     """
@@ -56,6 +59,7 @@ class Recipe(StrictModel):
     features: tuple[dict[str, Any], ...] = ()
     matcher: dict[str, Any] | None = None
     alignment: Alignment | None = None
+    reduction: Reduction | None = None
     method: str | None = None
     options: dict[str, Any] = {}
 
@@ -136,14 +140,22 @@ class ComposedMethod:
         Raises:
             InputError: two groups show different parts of an image.
         """
+        return [self.fused(found) for found in self.groups(pictures, seeds)]
+
+    def groups(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[tuple[FeatureMap | Levels, ...]]:
+        """Return for each picture what each extractor gives, drawn with the picture's own seed."""
+        return list(zip(*(extract(extractor, pictures, seeds) for extractor in self.extractors), strict=True))
+
+    def fused(self, found: Sequence[FeatureMap | Levels]) -> FeatureMap:
+        """Return the groups of one image, one per extractor, as one map.
+
+        Raises:
+            InputError: two groups show different parts of the image.
+        """
         from geobench.features.feature_map import fuse
         from geobench.features.levels import joined
 
-        groups = [extract(extractor, pictures, seeds) for extractor in self.extractors]
-        return [
-            fuse([joined(found) for found in of_one], self.weights, self.normalise)
-            for of_one in zip(*groups, strict=True)
-        ]
+        return fuse([joined(one) for one in found], self.weights, self.normalise)
 
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Return where ``points`` lie in the target image; (x, y) in pixels of the original images."""
@@ -213,10 +225,21 @@ def _check_form(recipe: Recipe, path: Path) -> None:
         raise InputError(f"{path}: {'[matcher]' if recipe.features else '[[features]]'} is missing; add it")
     if recipe.method is not None and ":" not in recipe.method:
         raise InputError(f"{path}: method: name a class, as in package.module:Class (found {recipe.method!r})")
-    if recipe.alignment is not None and not composed:
-        raise InputError(f"{path}: [alignment] belongs to [[features]] with [matcher]; a class aligns by itself")
+    _check_stages(recipe, path, composed)
     if composed and recipe.options:
         raise InputError(f"{path}: [options] belong to method; put the settings under [[features]] or [matcher]")
+
+
+def _check_stages(recipe: Recipe, path: Path, composed: bool) -> None:
+    if recipe.alignment is not None and not composed:
+        raise InputError(f"{path}: [alignment] belongs to [[features]] with [matcher]; a class aligns by itself")
+    if recipe.reduction is not None and not composed:
+        raise InputError(f"{path}: [reduction] belongs to [[features]] with [matcher]; a class reduces by itself")
+    if recipe.reduction is not None and recipe.alignment is not None:
+        raise InputError(
+            f"{path}: [alignment] compares images described one by one, and [reduction] reduces them in pairs; "
+            "leave one of the two out"
+        )
 
 
 def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
@@ -235,7 +258,11 @@ def _compose(recipe: Recipe, path: Path, device: str, weights: Weights) -> tuple
     extractors, tables = [extractor for extractor, _ in groups], [table for _, table in groups]
     factors, normalise = ([table[key] for table in tables] for key in ("weight", "normalise"))
     method = ComposedMethod(path.stem, extractors, factors, matcher, normalise)
-    composed = method if recipe.alignment is None else _aligned(method, recipe.alignment, device)
+    composed: Method = method
+    if recipe.alignment is not None:
+        composed = _aligned(method, recipe.alignment, device)
+    elif recipe.reduction is not None:
+        composed = ReducedMethod(method, recipe.reduction)
     return composed, {"features": tables, "matcher": resolved}
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from geobench.memory_options import memory_of, memory_options, stored
+
 
 @click.command(epilog="Example: geobench ablation --recipe dense-sift --benchmark quadrupeds")
 @click.option("--recipe", required=True, help="Recipe whose features are used: catalogue name or recipe.toml.")
@@ -23,6 +25,7 @@ import click
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
+@memory_options
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, when they moved.")
 @click.option("--fresh", is_flag=True, help="Start over instead of completing or reusing runs.")
@@ -38,6 +41,9 @@ def command(
     style: str,
     seed: int,
     device: str,
+    memory: str | None,
+    store: Path | None,
+    store_dtype: str,
     runs: Path,
     images: Path | None,
     fresh: bool,
@@ -52,11 +58,13 @@ def command(
     from geobench.reporting.leaderboard import leaderboard_table
     from geobench.reporting.tables import render
 
+    allowed = memory_of(memory)
     data, counted = load_benchmark(benchmark, images=images), find_protocol(protocol)
     names = splits or data.test_splits()
     members = family_members(recipe, find_family(family), device=device, aligned=alignment)
+    members = stored(members, store, store_dtype, device)
     jobs = [Job(member, data, name, counted, seed=seed, device=device) for name in names for member in members]
-    done = predict_jobs(jobs, runs, fresh=fresh)
+    done = predict_jobs(jobs, runs, fresh=fresh, memory=allowed)
     for run in done:
         score_run(run, data)
     for alpha in alphas or (0.10,):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from geobench.memory_options import memory_of, memory_options, stored
 from geobench.weights_options import weights_of, weights_options
 
 
@@ -26,6 +27,7 @@ from geobench.weights_options import weights_of, weights_options
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @weights_options
+@memory_options
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder for runs.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, when they moved.")
 @click.option("--fresh", is_flag=True, help="Start over instead of completing or reusing a run.")
@@ -47,6 +49,9 @@ def command(
     device: str,
     weights: tuple[str, ...],
     random_weights: str | None,
+    memory: str | None,
+    store: Path | None,
+    store_dtype: str,
     runs: Path,
     images: Path | None,
     fresh: bool,
@@ -62,19 +67,20 @@ def command(
     from geobench.methods.loader import load_method
     from geobench.reporting.scores_text import failure_text, scores_text
 
-    data = load_benchmark(benchmark, images=images)
+    allowed, data = memory_of(memory), load_benchmark(benchmark, images=images)
     names = splits or data.test_splits()
-    loaded, counted = (
+    plain, counted = (
         load_method(method, device=device, weights=weights_of(weights, random_weights)),
         find_protocol(protocol),
     )
+    (loaded,) = stored([plain], store, store_dtype, device)
     jobs = [Job(loaded, data, name, counted, limit=limit, seed=seed, device=device) for name in names]
     keypoints = [name.strip() for names_given in heat_maps for name in names_given.split(",") if name.strip()]
     if keypoints:
         check_similarity(loaded, data, keypoints)
-    done = predict_jobs(jobs, runs, fresh=fresh)
+    done = predict_jobs(jobs, runs, fresh=fresh, memory=allowed)
     for job, run in zip(jobs, done, strict=True):
-        for path in save_similarity(job, run, keypoints) if keypoints else ():
+        for path in save_similarity(job, run, keypoints, allowed) if keypoints else ():
             click.echo(f"heat maps in {path}")
         click.echo(scores_text(run, score_run(run, data), metric, alphas))
         click.echo(failure_text(run), err=True, nl=bool(failure_text(run)))

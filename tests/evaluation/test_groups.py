@@ -76,3 +76,12 @@ def test_one_bad_pair_does_not_take_its_group_along(many: Benchmark, tmp_path: P
     record = geobench.predict(loaded, many, runs=tmp_path / "runs").record
     assert record.n_pairs_failed == 1
     assert record.first_failure == "ValueError: this one"
+
+
+def test_groups_share_the_image_answered_in() -> None:
+    answered_in = np.array([7, 3, 7, 7, 3, 0, 7])
+    groups = session.grouped(np.array([2, 3, 5, 6, 8, 9, 11]), answered_in)
+    assert [groups[i].tolist() for i in range(len(groups))] == [[2, 5, 6, 11], [3, 8], [9]]
+    many = session.grouped(np.arange(40), np.zeros(40, int))
+    assert many.lengths.tolist() == [16, 16, 8]
+    assert len(session.grouped(np.zeros(0, int), np.zeros(0, int))) == 0

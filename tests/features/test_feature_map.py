@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geobench.errors import InputError
-from geobench.features.feature_map import FeatureMap, fuse, unit_length
+from geobench.features.feature_map import FeatureMap, frame_of, fuse, unit_length
 from geobench.features.letterbox import Letterbox
 
 sides = st.integers(8, 400)
@@ -87,6 +87,20 @@ def test_maps_of_different_frames_are_not_fused():
         fuse([make_map((80, 40)), make_map((80, 40), "squash")], [1.0, 1.0])
 
 
+@given(st.tuples(st.integers(1, 2000), st.integers(1, 2000)), st.booleans())
+def test_padded_frames_of_any_two_sides_show_the_same_view(size, swapped):
+    """The diffusion model's 960 and DINOv2's 840, 60 x 60 cells each; points are read in 840, whatever the order."""
+    maps = [make_map(size, side=side, grid=(60, 60)) for side in (960, 840)]
+    assert fuse(maps[::-1] if swapped else maps, [1.0, 1.0]).letterbox == maps[1].letterbox
+    assert frame_of(maps[::-1] if swapped else maps) is maps[1]
+
+
+def test_the_finest_grid_gives_the_frame_however_large():
+    maps = [make_map((80, 60), side=64), make_map((80, 60), side=128, grid=(16, 16))]
+    assert frame_of(maps) is maps[1]
+    assert frame_of([maps[0], make_map((80, 60), seed=3)]) is maps[0]
+
+
 def test_a_zero_vector_stays_zero():
     assert torch.equal(unit_length(torch.zeros(3, 2, 2)), torch.zeros(3, 2, 2))
 
@@ -104,3 +118,12 @@ def test_with_padding_a_point_beside_the_image_is_in_the_paddings_cell():
     above = torch.tensor([[50.0, -10.0], [50.0, -1000.0]])
     assert one.cells(above).tolist() == [20, 20]
     assert one.cells(above, padding=True).tolist() == [12, 4]
+
+
+@given(sizes, kinds, st.integers(8, 300), st.integers(1, 64), st.integers(1, 64))
+def test_no_point_falls_off_a_grid_whose_cells_are_no_whole_pixels(size, kind, side, columns, rows):
+    one = make_map(size, kind, side, (columns, rows), channels=1)
+    corners = torch.tensor([[0.0, 0.0], [size[0], size[1]], [-1e6, 1e6], [1e6, -1e6]])
+    for padding in (False, True):
+        cells = one.cells(corners, padding)
+        assert ((cells >= 0) & (cells < columns * rows)).all()

@@ -78,3 +78,18 @@ def test_padding_is_an_answer_only_when_asked_for():
 
 def test_no_points():
     assert nearest(random_map(0), random_map(1), torch.zeros(0, 2)).shape == (0, 2)
+
+
+@given(seeds, st.tuples(st.integers(20, 200), st.integers(20, 200)))
+def test_pixel_index_answers_half_a_model_pixel_nearer_to_the_corner(seed, size):
+    one, other, points = random_map(seed, size), random_map(seed + 1, size), random_points(seed, size=size)
+    counted = Matcher(Settings(centre="pixel-index"))(one, other, points)
+    moved = other.letterbox.to_model(counted) - other.letterbox.to_model(nearest(one, other, points))
+    torch.testing.assert_close(moved, torch.full_like(moved, -0.5), rtol=0, atol=1e-4)
+
+
+@given(seeds)
+def test_the_most_similar_cell_is_the_nearest_by_l2_distance(seed):
+    one, other, points = random_map(seed), random_map(seed + 1), random_points(seed)
+    distances = torch.cdist(one.descriptors(points).double(), other.columns.T.double())
+    assert torch.equal(nearest(one, other, points), other.centres(distances.argmin(dim=1)))
