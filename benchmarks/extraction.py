@@ -16,6 +16,7 @@ same processor. torch runs float32 convolutions in TF32 there by default, and pr
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import tempfile
 import time
@@ -116,6 +117,7 @@ def measure(case: Case, images: list[Picture], device: str) -> None:
     slow, described = spent(lambda: [plain(one) for one in few], device)
     slow, exact = slow / len(few), described[0]
     del plain
+    gc.collect()  # its hooks refer to it: 5 GB
     print(f"{case.row.name}\n  straightforward, float32: {slow:.3f} {unit} per image", flush=True)
     for dtype in ("float32", "bfloat16"):
         rate, fast = reached(device, dtype), reached(device, "float32")
@@ -135,6 +137,7 @@ def measure(case: Case, images: list[Picture], device: str) -> None:
             flush=True,
         )
         del extractor
+        gc.collect()
 
 
 def main() -> None:

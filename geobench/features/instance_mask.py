@@ -22,6 +22,7 @@ from torch import Tensor
 from geobench.errors import InputError
 from geobench.features.letterbox import Letterbox
 from geobench.features.sam_mask import SamMasks
+from geobench.features.weights import Weights
 from geobench.picture import Picture
 
 MaskSource = Literal["dataset", "box", "sam"]
@@ -29,16 +30,20 @@ MaskMaker = Callable[[Picture, Letterbox], Bool[Tensor, "rows columns"]]
 """Picture and model frame to the instance's mask over the whole model frame, padding False."""
 
 
-def mask_maker(source: MaskSource, sam_model: str, device: str = "cpu") -> MaskMaker:
+def mask_maker(source: MaskSource, sam_model: str, device: str = "cpu", weights: Weights | None = None) -> MaskMaker:
     """Return what makes masks of one ``source``; see the module for what takes the place of a missing mask.
 
     Args:
         source: ``dataset``, ``box`` or ``sam``.
-        sam_model: name or folder of Segment Anything's weights; read only for ``sam``, at the first picture.
+        sam_model: name or folder of Segment Anything's weights; read only for ``sam``.
         device: where Segment Anything runs.
+        weights: where its weights come from; part ``sam``.
+
+    Raises:
+        InputError: Segment Anything is asked for, and its weights are absent or damaged.
     """
     if source == "sam":
-        masks = SamMasks(sam_model, device)
+        masks = SamMasks(sam_model, device, weights)
         return lambda picture, letterbox: in_frame(_or_box(masks(picture), picture), letterbox)
     if source == "dataset":
         return lambda picture, letterbox: in_frame(_or_box(dataset_mask(picture), picture), letterbox)

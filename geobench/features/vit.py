@@ -1,21 +1,24 @@
 """Any Vision Transformer of the hub, by family, id, layer and facet: DINO, DINOv3, CLIP, supervised ViT, registers.
 
 The ids, frames, layers and facets that users compare are in ``baselines/``. Position embeddings are interpolated as
-transformers does for the family. Shapes and conventions are tested on random weights; nothing has been run with real
-ones.
+transformers does for the family; colours are normalised as the checkpoint's preprocessor says, or by the family's
+default where it has none. Shapes and conventions are tested on random weights; nothing has been run with real ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import transformers
 from pydantic import Field, model_validator
 from torch import nn
 
-from geobench.features.vit_tokens import IMAGENET, Colour, TokenExtractor, TokenSettings
+from geobench.errors import InputError
+from geobench.features.preprocessor import Colour, colours_of
+from geobench.features.vit_tokens import IMAGENET, TokenExtractor, TokenSettings
 from geobench.features.weights import Weights
 
 PART = "vit"
@@ -30,10 +33,11 @@ class Family:
     Attributes:
         network: class of transformers.
         config: class of its configuration.
-        colours: mean and standard deviation of RGB, 0 to 1, by the model's preprocessor.
+        colours: mean and standard deviation of RGB, 0 to 1, for a checkpoint without a preprocessor's configuration.
         full: configuration of the default model, for ``--random-weights full``.
         ids: the default model.
         side: the default side, a multiple of its patch.
+        gated: how names of models start whose weights are handed out only after a licence is accepted by hand.
     """
 
     network: str
@@ -42,6 +46,7 @@ class Family:
     full: Mapping[str, Any]
     ids: tuple[str, ...]
     side: int
+    gated: str = ""
 
 
 _BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -58,7 +63,7 @@ FAMILIES = {
     "dinov3": Family(
         *("DINOv3ViTModel", "DINOv3ViTConfig", IMAGENET),
         {**_BASE, "intermediate_size": 3072, "patch_size": 16, "num_register_tokens": 4},
-        *(("facebook/dinov3-vitb16-pretrain-lvd1689m",), 960),
+        *(("facebook/dinov3-vitb16-pretrain-lvd1689m",), 960, "facebook/dinov3-"),
     ),
     "clip": Family(
         *("CLIPVisionModel", "CLIPVisionConfig", _CLIP),
@@ -69,7 +74,7 @@ FAMILIES = {
         *({**_BASE, "intermediate_size": 3072, "patch_size": 16}, ("google/vit-base-patch16-224",), 672),
     ),
 }
-"""By the name that recipes use. DINOv3's weights are handed out after a form on its hub page is filled in."""
+"""By the name that recipes use."""
 
 
 class Settings(TokenSettings):
@@ -104,14 +109,35 @@ class Extractor(TokenExtractor):
     """
 
     def __init__(self, settings: Settings, device: str = "cpu", weights: Weights | None = None) -> None:
-        family = FAMILIES[settings.family]
+        family, weights = FAMILIES[settings.family], weights or Weights()
+        folder = _folder(settings.ids, family, weights) if weights.random is None else None
+        colours = colours_of(folder) if folder else None
         cls = getattr(transformers, family.network)
-        network = (weights or Weights()).network(PART, cls, settings.ids, lambda tiny: _randomly(family, tiny))
-        super().__init__(settings, network, family.colours, device, f"vit ({settings.ids[0]})")
+        network = weights.network(PART, cls, settings.ids, lambda tiny: _randomly(settings, family, tiny))
+        super().__init__(settings, network, colours or family.colours, device, f"vit ({settings.ids[0]})")
 
 
-def _randomly(family: Family, tiny: bool) -> nn.Module:
-    small = {"hidden_size": 48, "num_hidden_layers": 12, "num_attention_heads": 3, "intermediate_size": 96}
+def _folder(ids: tuple[str, ...], family: Family, weights: Weights) -> Path:
+    """Return the folder of the checkpoint; where it is absent and gated, the error says how it is had."""
+    try:
+        return weights.folder(PART, ids)
+    except InputError as error:
+        gated = next((name for name in ids if family.gated and name.startswith(family.gated)), None)
+        if gated is None or PART in weights.chosen:
+            raise
+        raise InputError(
+            f"{error}; the weights are handed out only to an account that has accepted their licence by hand at "
+            f"https://huggingface.co/{gated} and is logged in (`hf auth login`)"
+        ) from error
+
+
+def _randomly(settings: Settings, family: Family, tiny: bool) -> nn.Module:
+    if not tiny and settings.ids[0] not in family.ids:
+        raise InputError(
+            f"vit: the size of {settings.ids[0]} is in its config.json, which random weights do not fetch; "
+            f"--random-weights=full knows {family.ids[0]}, --random-weights=tiny any"
+        )
+    small = {"hidden_size": 32, "num_hidden_layers": 12, "num_attention_heads": 1, "intermediate_size": 64}
     config = getattr(transformers, family.config)(**(dict(family.full) | small if tiny else family.full))
     network: nn.Module = getattr(transformers, family.network)(config)
     return network

@@ -15,14 +15,15 @@ from geobench.errors import InputError
 from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
 from geobench.features.network import Batches, NetworkSettings
+from geobench.features.preprocessor import Colour
 from geobench.picture import Picture
 
 Facet = Literal["token", "query", "key", "value"]
-Colour = tuple[float, float, float]
 IMAGENET: tuple[Colour, Colour] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of RGB, 0 to 1."""
 
-_PROJECTIONS = {"query": "q_proj", "key": "k_proj", "value": "v_proj"}
+_PROJECTIONS = {"query": ("q_proj", "query"), "key": ("k_proj", "key"), "value": ("v_proj", "value")}
+"""What transformers calls them, and what it called them in some families before version 5."""
 
 
 class TokenSettings(NetworkSettings):
@@ -141,8 +142,8 @@ def _blocks(network: nn.Module) -> tuple[str, nn.ModuleList]:
     return next((name, one) for name, one in lists if len(one) == count)
 
 
-def _named(block: nn.Module, last: str) -> nn.Module:
-    return next(module for name, module in block.named_modules() if name.rsplit(".", 1)[-1] == last)
+def _named(block: nn.Module, names: Sequence[str]) -> nn.Module:
+    return next(module for name, module in block.named_modules() if name.rsplit(".", 1)[-1] in names)
 
 
 def _final_norm(network: nn.Module) -> nn.Module:

@@ -158,8 +158,9 @@ def family_members(recipe: str, family: Family, *, device: str = "cpu", aligned:
     plain = [_member(base, base.method, variant) for variant in family.variants]
     if alignment is None:
         return plain
-    last = LastChoice()
-    turned = [_aligned(member, alignment, device, last) for member in plain]
+    last, (masks, loaded) = LastChoice(), _masks(alignment, device)
+    turned = [_aligned(member, alignment, masks, last) for member in plain]
+    turned = [replace(member, weights=member.weights | loaded) for member in turned]
     return [_reading(a, b) for a, b in zip(plain, turned, strict=True)] + turned
 
 
@@ -177,10 +178,16 @@ def _member(base: LoadedMethod, method: ComposedMethod, variant: Variant) -> Loa
     )
 
 
-def _aligned(member: LoadedMethod, alignment: Alignment, device: str, last: LastChoice) -> LoadedMethod:
+def _masks(alignment: Alignment, device: str) -> tuple[MaskMaker, dict[str, str]]:
+    """Return what makes the masks of all members, and the hashes of its weights."""
     from geobench.features.instance_mask import mask_maker
+    from geobench.features.weights import Weights
 
-    masks = mask_maker(alignment.mask, alignment.sam_model, device)
+    weights = Weights()
+    return mask_maker(alignment.mask, alignment.sam_model, device, weights), weights.loaded
+
+
+def _aligned(member: LoadedMethod, alignment: Alignment, masks: MaskMaker, last: LastChoice) -> LoadedMethod:
     title = f"{member.title}, aligned"
     recipe = member.recipe | {"title": title, "alignment": alignment.model_dump(mode="json")}
     plain: Any = member.method

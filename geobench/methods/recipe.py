@@ -260,16 +260,16 @@ def _compose(recipe: Recipe, path: Path, device: str, weights: Weights) -> tuple
     method = ComposedMethod(path.stem, extractors, factors, matcher, normalise)
     composed: Method = method
     if recipe.alignment is not None:
-        composed = _aligned(method, recipe.alignment, device)
+        composed = _aligned(method, recipe.alignment, device, weights)
     elif recipe.reduction is not None:
         composed = ReducedMethod(method, recipe.reduction)
     return composed, {"features": tables, "matcher": resolved}
 
 
-def _aligned(method: ComposedMethod, alignment: Alignment, device: str) -> Method:
+def _aligned(method: ComposedMethod, alignment: Alignment, device: str, weights: Weights) -> Method:
     from geobench.features.instance_mask import mask_maker
 
-    masks = mask_maker(alignment.mask, alignment.sam_model, device)
+    masks = mask_maker(alignment.mask, alignment.sam_model, device, weights)
     # Its match takes mirror partners as well, which Method says in words only.
     return cast(Method, AlignedMethod(method, alignment, masks))
 

@@ -153,6 +153,7 @@ def _tar(name: str, link: str = "") -> bytes:
         _tar("../evil"),
         _tar("a", "/etc"),
     ],
+    ids=["zip up", "zip absolute", "zip backslash", "tar up", "tar link"],
 )
 def test_nothing_lands_outside_the_folder(tmp_path: Path, packed: bytes) -> None:
     archive = tmp_path / "a"
@@ -162,7 +163,11 @@ def test_nothing_lands_outside_the_folder(tmp_path: Path, packed: bytes) -> None
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "in", "out"]
 
 
-@pytest.mark.parametrize("packed", [b"no archive", _tar("a" * 90)[:-40], _zip(**{"1": bytes(10_000)})[:-30]])
+@pytest.mark.parametrize(
+    "packed",
+    [b"no archive", _tar("a" * 90)[:-40], _zip(**{"1": bytes(10_000)})[:-30]],
+    ids=["none", "cut tar", "cut zip"],
+)
 def test_a_damaged_archive_is_one_sentence_and_leaves_nothing(tmp_path: Path, packed: bytes) -> None:
     with serving(Site({"/a": packed})) as address:
         card = _card(Source(what="all", url=f"{address}/a", file="a", unpack="raw"))

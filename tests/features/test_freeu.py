@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from geobench.features.diffusion.freeu import FACTORS, FreeU, damped
 from geobench.features.diffusion.taps import TAPS, TappedUNet
-from tests.features.odise_goldens import fill, relative, tiny_network
+from tests.features.odise_goldens import fill, numbers, relative, tiny_network
 
 LEVELS = ("s5", "s4", "s3", "s2")
 TINY = {128: (1.2, 0.9), 64: (1.4, 0.2)}  # the widths of a tiny network in the place of 1280 and 640
@@ -155,3 +156,17 @@ def test_damping_a_constant_scales_it_and_leaves_a_chessboard():
     torch.testing.assert_close(damped(constant, 0.2), constant * 0.2)
     torch.testing.assert_close(damped(board, 0.2), board)
     assert damped(board.half(), 0.2).dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("level", "factor", "kept", "without"), [("s5", 1.2, 58, 49), ("s4", 1.2, 57, 48), ("s3", 1.4, 68, 52)]
+)
+def test_the_errata_page_says_what_the_authors_kept(level, factor, kept, without):
+    """The share of the first half of the channels in a level's variance, and had it not been multiplied in place."""
+    held = numbers("sd15", "geoaware-sc")[1]["stats"][level]
+    first, second = held["first_half_std"] ** 2, held["second_half_std"] ** 2
+    assert round(100 * first / (first + second)) == kept
+    assert round(100 * first / factor**2 / (first / factor**2 + second)) == without
+    assert f"| {level} | {kept} % | {without} % |" in (Path(__file__).parents[2] / "docs" / "errata.md").read_text(
+        encoding="utf-8"
+    )

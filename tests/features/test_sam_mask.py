@@ -1,14 +1,26 @@
 """Segment Anything's masks, on a tiny model with random weights: the whole path but the quality of the mask."""
 
+from pathlib import Path
+from shutil import copytree
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from geobench.errors import InputError
 from geobench.features.instance_mask import box_mask, mask_maker
 from geobench.features.letterbox import Letterbox
+from geobench.features.quiet import quiet_libraries
 from geobench.features.sam_mask import SamMasks
+from geobench.features.weights import Weights
+from geobench.files import sha256_of
+from geobench.matching.distance import sampled_mask
+from geobench.methods.alignment import Alignment
+from geobench.methods.family import Family, Variant, family_members
+from geobench.methods.loader import load_method
 from geobench.posing import POSES
+from tests.features.checkpoints import dino, saved, without
 from tests.methods.examples import make_picture
 
 transformers = pytest.importorskip("transformers")
@@ -18,22 +30,10 @@ transformers = pytest.importorskip("transformers")
 def tiny_sam(tmp_path_factory):
     """A folder with a Segment Anything of 64 x 64 pixels and two narrow layers."""
     folder = tmp_path_factory.mktemp("sam")
-    torch.manual_seed(0)
-    config = transformers.SamConfig(
-        vision_config={
-            "hidden_size": 16, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "image_size": 64, "patch_size": 8, "window_size": 4, "mlp_dim": 32, "global_attn_indexes": [1],
-            "num_pos_feats": 8,
-        },
-        prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 8, "mask_input_channels": 4},
-        mask_decoder_config={
-            "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "mlp_dim": 32,
-            "iou_head_hidden_dim": 16,
-        },
-    )  # fmt: skip
-    transformers.SamModel(config).save_pretrained(folder)
-    processor = transformers.SamImageProcessor(size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})
-    transformers.SamProcessor(processor).save_pretrained(folder)
+    with quiet_libraries():
+        SamMasks("facebook/sam-vit-base", weights=Weights(random="tiny"))._network.save_pretrained(folder)
+        processor = transformers.SamImageProcessor(size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})
+        transformers.SamProcessor(processor).save_pretrained(folder)
     return str(folder)
 
 
@@ -72,5 +72,76 @@ def test_nothing_found_leaves_the_box(tmp_path, tiny_sam, monkeypatch):
 
 def test_absent_weights_say_what_to_fetch_and_where_to(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(InputError, match=r"hf download .*nowhere --local-dir.*sam_model"):
-        SamMasks(str(tmp_path / "nowhere"))(make_picture(tmp_path, "a"))
+    with pytest.raises(InputError, match=r'mask = "sam": .*hf download .*nowhere .*--weights sam=.*mask = "dataset"'):
+        SamMasks(str(tmp_path / "nowhere"))
+
+
+def test_weights_of_another_network_are_refused(tmp_path, tiny_sam):
+    folder = without(Path(copytree(tiny_sam, tmp_path / "sam")), "mask_decoder.iou_token.weight")
+    with pytest.raises(InputError, match="mask_decoder.iou_token.weight is missing"):
+        SamMasks(str(folder))
+    with pytest.raises(InputError, match="describes 'dinov2', and SamModel needs 'sam'"):
+        SamMasks(str(saved(dino(), tmp_path / "dino")))
+
+
+def test_a_positional_embedding_that_the_hub_has_once_is_not_missing(tmp_path, tiny_sam):
+    folder = Path(copytree(tiny_sam, tmp_path / "sam"))
+    key = next(key for key in load_file(folder / "model.safetensors") if key.endswith("positional_embedding"))
+    assert key == "shared_image_embedding.positional_embedding"
+    network = SamMasks(str(folder))._network
+    other = network.prompt_encoder.shared_embedding.positional_embedding
+    assert torch.equal(other, network.shared_image_embedding.positional_embedding)
+
+
+def test_a_folder_without_its_preprocessor_is_one_sentence(tmp_path, tiny_sam):
+    folder = Path(copytree(tiny_sam, tmp_path / "sam"))
+    for file in folder.glob("*processor_config.json"):
+        file.unlink()
+    with pytest.raises(InputError, match=r"sam: has no preprocessor_config.json that can be used"):
+        SamMasks(str(folder))
+
+
+RECIPE = """
+title = "Aligned"
+[[features]]
+extractor = "dense-sift"
+side = 64
+grid = 8
+samples = 8
+bins = [4]
+[matcher]
+kind = "nearest"
+[alignment]
+mask = "sam"
+"""
+
+
+def test_a_recipe_records_the_hash_and_takes_the_path_from_the_command_line(tmp_path, tiny_sam, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "row.toml").write_text(RECIPE)
+    method = load_method(str(tmp_path / "row.toml"), weights=Weights({"sam": Path(tiny_sam)}))
+    assert method.weights == {"sam": sha256_of(Path(tiny_sam) / "model.safetensors")}
+    picture = make_picture(tmp_path, "a", size=(60, 40))
+    instance = method.describe(picture).instance()
+    frame = Letterbox.pad(picture.size, 64)
+    expected = sampled_mask(mask_maker("sam", tiny_sam)(picture, frame), 64)
+    assert instance.columns.shape[1] == int(expected.sum())
+
+
+def test_random_weights_reach_the_masks_of_a_recipe_and_of_a_family(tmp_path, tiny_sam):
+    (tmp_path / "row.toml").write_text(RECIPE)
+    method = load_method(str(tmp_path / "row.toml"), weights=Weights(random="tiny"))
+    assert method.random_weights
+    assert method.weights == {"sam": "random (tiny)"}
+    (tmp_path / "plain.toml").write_text(RECIPE.partition("[alignment]")[0])
+    alignment = Alignment(mask="sam", sam_model=tiny_sam)
+    variant = Variant(name="nearest", title="Nearest", matcher={"kind": "nearest"})
+    family = Family(title="Two", variants=(variant, variant), alignment=alignment)
+    members = family_members(str(tmp_path / "plain.toml"), family)
+    assert [list(member.weights) for member in members] == [[], [], ["sam"], ["sam"]]
+    assert members[2].method.masks is members[3].method.masks
+
+
+def test_only_sizes_that_are_known_can_be_made_at_full_size():
+    with pytest.raises(InputError, match="the size of mine is not known here"):
+        SamMasks("mine", weights=Weights(random="full"))

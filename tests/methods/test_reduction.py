@@ -7,10 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from geobench.catalog import find_recipe_path
 from geobench.errors import InputError, UsageError
 from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
 from geobench.features.levels import Levels
+from geobench.features.weights import Weights
 from geobench.matching import nearest
 from geobench.methods.check import check_method
 from geobench.methods.family import Family, Variant, family_members
@@ -147,3 +149,27 @@ def test_a_family_is_not_made_of_a_reduced_recipe(tmp_path):
     family = Family(title="One", variants=(Variant(name="nn", title="NN", matcher={"kind": "nearest"}),))
     with pytest.raises(UsageError, match=r"without \[alignment\] or \[reduction\]"):
         family_members(str(tmp_path / "row.toml"), family)
+
+
+AS_CODED = {
+    "sd-dino": {"[reduction]": 'solver = "lowrank"\n', "[matcher]": 'centre = "pixel-index"\npadding = "searched"\n'},
+    "geoaware-zero-shot": {
+        "[alignment]": 'zeros = "far"\ncarry = "frame"\n', "[matcher]": 'masked = "zero"\npadding = "searched"\n',
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_CODED)
+def test_the_fused_recipes_load_as_they_are_and_with_what_they_say_of_the_authors_code(tmp_path, name):
+    path = find_recipe_path(name)
+    assert path is not None
+    text = path.read_text(encoding="utf-8")
+    for table, lines in AS_CODED[name].items():
+        assert all(line in text for line in lines.splitlines())
+        text = text.replace(f"\n{table}\n", f"\n{table}\n{lines}")
+    (tmp_path / "coded.toml").write_text(text)
+    plain, coded = (load_method(str(one), weights=Weights(random="tiny")) for one in (path, tmp_path / "coded.toml"))
+    assert plain.random_weights
+    assert coded.recipe["features"] == plain.recipe["features"]
+    assert coded.recipe["matcher"]["padding"] == "searched"
+    assert plain.recipe["matcher"]["padding"] == "ignored"
