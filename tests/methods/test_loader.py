@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from geobench.catalog import recipe_names
+from geobench.catalog import find_recipe_path, recipe_names
 from geobench.errors import GeobenchError, InputError, UsageError
+from geobench.features.weights import Weights
 from geobench.methods.loader import load_method, method_names
+from geobench.typed_toml import read_toml
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 GOOD = """
@@ -31,9 +33,15 @@ def write(folder: Path, text: str, name: str = "mine.py") -> str:
     return f"{folder / name}:Mine"
 
 
+def _features(name):
+    return read_toml(find_recipe_path(name)).get("features", ())
+
+
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_catalogue_name_loads(name):
-    loaded = load_method(name)
+    networks = any("extractor" in group and group["extractor"] != "dense-sift" for group in _features(name))
+    loaded = load_method(name, weights=Weights(random="tiny") if networks else None)
+    assert loaded.random_weights == networks
     assert loaded.name == loaded.origin == name
     assert loaded.title
     assert loaded.setting
@@ -81,7 +89,7 @@ def test_a_recipe_path(tmp_path):
 
 def test_the_device_reaches_the_constructor(tmp_path):
     spec = write(tmp_path, GOOD + "\n    def __init__(self, device='cpu'):\n        self.where = device\n")
-    assert load_method(spec, device="cuda:1").method.where == "cuda:1"
+    assert load_method(spec, device="meta").method.where == "meta"
 
 
 @pytest.fixture(scope="module")
