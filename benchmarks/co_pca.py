@@ -1,6 +1,8 @@
 """How long co-PCA takes per pair: 1280 channels on 15 x 15 and 30 x 30 cells, 640 on 60 x 60, 256 axes of each.
 
-    .venv/bin/python benchmarks/co_pca.py [--threads 2]
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/co_pca.py
+
+One thread, which holds for torch and for SciPy's LAPACK: threads that wait for a neighbour's count as CPU seconds, too.
 
 Four ways, joined on 60 x 60 cells in the end: the exact axes with what is known of each image kept, as in an
 evaluation, where an image takes part in many pairs; the same for images met for the first time; the exact axes by a
@@ -65,8 +67,7 @@ def best_of(times: int, call: Callable[[], object]) -> float:
 def main() -> None:
     """Time the four and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    torch.set_num_threads(parser.parse_args().threads)
+    parser.parse_args()
     first, second = example(0), example(1)
     known = samples(first), samples(second)
     ways = {

@@ -91,14 +91,14 @@ class Walk:
     def _announce(self, plan: Plan, allowed: int) -> None:
         """Warn when images will be described more than once."""
         images = len(np.unique(self.groups.rows))
-        total = len(self.descriptions.held) + plan.schedule.n_described
+        total = int(self.planned[: self.trial].sum()) + plan.schedule.n_described
         if total <= images:
             return
         what = "described" if self.descriptions.store is None else "described, or read from the store,"
         warnings.warn(
             f"descriptions of {size_text(self.size)} each: {min(allowed // self.size, plan.schedule.peak):,} of "
             f"{images:,} images fit into {size_text(allowed)}; {images:,} images will be {what} {total / images:.1f} "
-            f"times on average ({total:,} in all; --memory {size_option(plan.enough * self.size)} would do once)",
+            f"times on average ({total:,} in all; with --memory {size_option(plan.enough * self.size)} each once)",
             GeobenchWarning,
             stacklevel=2,
         )

@@ -77,9 +77,10 @@ def _title(run: Run, protocol: Protocol) -> str:
 
 def _footer(run: Run) -> str:
     cost = run.record.cost
-    per_image = 1000 * cost.describe_s / max(cost.n_described, 1)
+    per_image = 1000 * cost.describe_s / max(cost.n_described + cost.n_read, 1)
+    what = "described" if not cost.n_read else "described or read" if cost.n_described else "read"
     per_pair = 1000 * cost.match_s / max(run.record.n_pairs_effective, 1)
     return (
-        f"{cost.wall_s:.1f} s: {per_image:.1f} ms per described image, {per_pair:.2f} ms per matched pair; "
+        f"{cost.wall_s:.1f} s: {per_image:.1f} ms per {what} image, {per_pair:.2f} ms per matched pair; "
         f"peak {cost.peak_memory_mib:,.0f} MiB\nrun: {run.folder}"
     )
