@@ -1,10 +1,21 @@
 """CleanDIFT (Stracke et al., CVPR 2025): a UNet fine-tuned to give DIFT-like features of the clean image in one pass.
 
 The UNet's weights are one file of https://huggingface.co/CompVis/cleandift, everything else is Stable Diffusion 2.1's.
-Facts from reference/peers.md §2.11: no noise, timestep 0, 768 x 768, the output of up block 1 ("us6", 1280 channels),
-prompt "A photo of a {category}". Latents are the mean of the autoencoder's posterior: nothing is drawn at random, which
-is what "clean" promises, but the authors' own choice of mean or sample could not be checked here. Nothing has been run
-with the real weights.
+Facts from CompVis/cleandift at b070976, notebooks/get_correspondences.ipynb and what it calls: 768 x 768 (Pillow's
+bicubic), prompt "A photo of a dog", nothing added to the latents, no adapters (``t=None``), and "us6", the output of
+the whole up block 1 (src/min_sd21.py:342-345, 1280 channels).
+
+The UNet is told timestep 261 although the latents are clean: in training a parameter that starts there
+(src/sd_feature_extraction.py:248,324), in the authors' evaluation, of SD 1.5, 261 itself (branch geoaware-sc-eval at
+6bc34e1, third_party/ODISE/odise/modeling/meta_arch/ldm.py:881-883). Where training left the parameter could not be
+checked: it is in the file of all weights ("full") alone. With Adam at 1e-5 (configs/sd21_feature_extractor.yaml) it
+should hardly have moved.
+
+Latents are the mean of the autoencoder's posterior, so that features repeat. The notebook draws one sample
+(src/ae.py:20), the evaluation takes the mean (ldm.py:652-661). The notebook computes in bfloat16, where 261 is 260.
+
+The authors' UNet (src/min_sd21.py), run with random weights of true size, gives the same "us6" bit for bit
+(docs/errata.md). Nothing has been run with the real weights.
 """
 
 from __future__ import annotations
@@ -40,14 +51,14 @@ class Settings(PromptSettings):
 
     Attributes:
         side: the image is stretched to a square of this many model pixels.
-        timestep: what the UNet is told of the noise, which there is none of.
+        timestep: what the UNet is told, though there is no noise.
         up_block: the up block of the UNet whose output is read, from 0; 1 has 1280 channels and side / 16 cells.
         ids: places of a Stable Diffusion 2.1 checkpoint, tried in order.
     """
 
     prompt: str = "A photo of a {category}"
     side: Annotated[int, Field(ge=64, le=4096, multiple_of=8)] = 768
-    timestep: Annotated[int, Field(ge=0, lt=STEPS)] = 0
+    timestep: Annotated[int, Field(ge=0, lt=STEPS)] = 261
     up_block: Annotated[int, Field(ge=0, le=3)] = 1
     ids: Annotated[tuple[str, ...], Field(min_length=1)] = VERSIONS[VERSION].ids
 

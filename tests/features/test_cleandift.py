@@ -25,8 +25,11 @@ def test_one_clean_pass_without_anything_drawn() -> None:
     with torch.no_grad():
         pixels = torch.rand(1, 3, 128, 128)
         mean, _ = made.posterior(pixels)
-        wanted = made.unet(mean * made.posterior.factor, 0, made.text(["A photo of a cat"]))
-        assert torch.equal(made._one_pass(pixels, made.text(["A photo of a cat"])), wanted)
+        text = made.text(["A photo of a cat"])
+        wanted, at_zero = (made.unet(mean * made.posterior.factor, timestep, text) for timestep in (261, 0))
+        found = made._one_pass(pixels, text)
+    assert torch.equal(found, wanted)
+    assert off(found, at_zero) > 1e-3
 
 
 def test_the_unet_comes_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

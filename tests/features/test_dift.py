@@ -17,7 +17,6 @@ from torch import Tensor
 from geobench.errors import InputError
 from geobench.features.diffusion.networks import load_unet
 from geobench.features.diffusion.noise import draw_noise, signal_and_noise
-from geobench.features.diffusion.text import TextEncoder, random_tokens
 from geobench.features.diffusion.unet import UpBlock
 from geobench.features.dift import VERSION, Extractor, Settings
 from geobench.features.weights import Weights
@@ -76,13 +75,6 @@ def test_small_goldens_of_any_shape(name: str) -> None:
     assert off(found, golden()[f"{name}.feature_mean"]) <= 1e-5
 
 
-@pytest.mark.parametrize(("name", "prompt"), [("null", ""), ("cat", "a photo of a cat"), ("dog", "a photo of a dog")])
-def test_prompts_are_tokenised_and_encoded_as_theirs(name: str, prompt: str) -> None:
-    text = extractor().text
-    assert text.tokens(prompt).tolist() == golden()[f"prompt.{name}.input_ids"].tolist()
-    assert off(text([prompt]), golden()[f"prompt.{name}.embeds"]) <= 1e-5
-
-
 def test_the_schedule_is_the_checkpoints() -> None:
     given = json.loads((GOLDENS / "dift_golden.json").read_text())["alphas_cumprod"]
     values = dict(given.items() if isinstance(given, dict) else enumerate(given))
@@ -104,6 +96,22 @@ def test_the_autoencoder_runs_once_per_image_and_the_noises_do_not_depend_on_the
         assert off(x.features, y.features) <= 1e-5
     made._noises.size = 1
     assert off(made.many([a], [1])[0].features, alone[0].features) <= 1e-5
+
+
+def test_one_encoding_serves_all_noises_as_well_as_one_each() -> None:
+    made = Extractor(Settings(ensemble=8, side=128, ids=IDS))
+    pixels = torch.from_numpy(np.array(Image.open(GOLDENS / "img_a.png").resize((128, 128)))).permute(2, 0, 1)[None]
+    pixels = pixels.float() / 255
+    noises = draw_noise((8, 4, 16, 16), 3)
+    with torch.no_grad():
+        mean, std = made.posterior(pixels)
+        found = made.features(mean, std, *noises, made.text(["a photo of a cat"]))
+        each = made.posterior.vae.encode(((pixels - 0.5) * 2).repeat(8, 1, 1, 1)).latent_dist
+        latents = (each.mean + each.std * noises[0]) * made.posterior.vae.config.scaling_factor
+        kept, added = signal_and_noise(261)
+        condition = made.text(["a photo of a cat"] * 8)
+        wanted = made.unet(kept * latents + added * noises[1], 261, condition).mean(dim=0, keepdim=True)
+    assert off(found, wanted) <= 1e-5
 
 
 def test_the_seed_decides_the_noise() -> None:
@@ -136,13 +144,6 @@ def test_prompt_templates() -> None:
     for prompt, wrong in (("a {kind}", "unknown field 'kind'"), ("a {category", "is not a template")):
         with pytest.raises(InputError, match=wrong):
             validate({"prompt": prompt}, Settings, "recipe")
-
-
-def test_random_weights_need_no_tokenizer_and_tell_prompts_apart() -> None:
-    text = TextEncoder(Weights(random="tiny"), IDS, VERSION)
-    cat, dog = text(["a photo of a cat", "a photo of a dog"])
-    assert not torch.equal(cat, dog)
-    assert len(random_tokens("word " * 200, 1000, 0)) == 77
 
 
 def test_grey_and_small_pictures_go_through(tmp_path: Path) -> None:

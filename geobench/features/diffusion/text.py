@@ -40,10 +40,10 @@ class TextEncoder:
             PART, CLIPTextModel, ids, lambda tiny: _random_network(version, tiny), "text_encoder"
         )
         self._tokens: Callable[[str], list[int]]
+        vocabulary = self._network.config.vocab_size
         if weights.random is None:
-            self._tokens = _tokenizer(weights, ids)
+            self._tokens = _tokenizer(weights, ids, vocabulary)
         else:
-            vocabulary = self._network.config.vocab_size
             self._tokens = lambda prompt: random_tokens(prompt, vocabulary, VERSIONS[version].pad)
         self._known: dict[str, Tensor] = {}
 
@@ -71,12 +71,18 @@ def random_tokens(prompt: str, vocabulary: int, pad: int) -> list[int]:
     return ids + [min(pad, end)] * (LENGTH - len(ids))
 
 
-def _tokenizer(weights: Weights, ids: Sequence[str]) -> Callable[[str], list[int]]:
+def _tokenizer(weights: Weights, ids: Sequence[str], vocabulary: int) -> Callable[[str], list[int]]:
     folder = weights.folder(PART, ids, "tokenizer")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # the tokenizers library raises no narrower one
         raise InputError(f"{folder}: cannot be loaded as a CLIP tokenizer ({error}); fetch it again") from error
+    # Without its files transformers makes one of three tokens, to which every prompt is the same.
+    if len(tokenizer) != vocabulary:
+        raise InputError(
+            f"{folder}: has {len(tokenizer)} tokens, the text encoder {vocabulary}; fetch vocab.json and merges.txt of "
+            "the same checkpoint into it"
+        )
 
     def tokens(prompt: str) -> list[int]:
         found: list[int] = tokenizer(prompt, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
