@@ -148,7 +148,10 @@ def test_real_weights_name_the_breeds_of_real_dogs(architecture: str, right: int
 
 
 @pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="needs ../shared")
-@pytest.mark.parametrize(("name", "channels"), [("0300_dino_spair", 768), ("0368_dino_spair_fdim_128", 128)])
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("0300_dino_spair", 768), ("0368_dino_spair_fdim_128", 128), ("0369_dino_spair_fdim_384", 384)],
+)
 def test_the_post_processors_of_diy_sc_open_without_unpickling(name: str, channels: int) -> None:
     (path,) = (SHARED / "weights" / "diy-sc-adapters" / name).glob("*.pth")
     state = read_state_dict(path)
