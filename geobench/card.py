@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from geobench.skeleton import Skeleton
 from geobench.typed_toml import StrictModel, load_model
@@ -51,12 +51,14 @@ class Card(StrictModel):
 
     Attributes:
         version: raised whenever a number computed from this card could change.
-        builder: module with ``build(source, card, options) -> Benchmark``.
+        builder: module, or ``.py`` file beside the card, with ``OPTIONS`` and
+            ``build(source, card, options) -> Benchmark``.
         threshold: what PCK's alpha multiplies: the longer side of the target's ``bbox`` or of its ``image``.
         keypoints: the skeleton shared by all categories; or else
         categories: one table per category.
         splits: the split recipe; validated by the builder.
         expected: published counts that a complete build should reproduce.
+        rounded: counts that are published in round figures only, so that no build is held to them.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -72,6 +74,19 @@ class Card(StrictModel):
     categories: dict[str, KeypointTable] = {}
     splits: dict[str, Any] = {}
     expected: dict[str, int] = {}
+    rounded: dict[str, int] = {}
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the card's file, None when the card comes from elsewhere, such as a built benchmark."""
+        return self._folder
+
+    def within(self, folder: Path) -> Card:
+        """Return this card as one whose file lies in ``folder``."""
+        card = self.model_copy()
+        card._folder = folder
+        return card
 
     def skeletons(self) -> dict[str, Skeleton]:
         """Return the skeletons by category; the key ``*`` stands for every category not listed."""
@@ -87,4 +102,4 @@ def load_card(path: Path) -> Card:
     Raises:
         InputError: the card is missing, not TOML, or has an unknown or malformed key.
     """
-    return load_model(path, Card)
+    return load_model(path, Card).within(path.parent)

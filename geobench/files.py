@@ -105,6 +105,27 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, empty, not UTF-8, not JSON, or not an object; the message says where.
     """
+    content = _read_json(path)
+    if not isinstance(content, dict):
+        found = {"list": "a list"}.get(type(content).__name__, f"a {type(content).__name__}")
+        raise InputError(f"{path}: expected a JSON object at the top level, found {found}")
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """Return the JSON list stored at ``path``.
+
+    Raises:
+        InputError: the file is missing, empty, not UTF-8, not JSON, or not a list; the message says where.
+    """
+    content = _read_json(path)
+    if not isinstance(content, list):
+        found = {"dict": "an object"}.get(type(content).__name__, f"a {type(content).__name__}")
+        raise InputError(f"{path}: expected a JSON list at the top level, found {found}")
+    return content
+
+
+def _read_json(path: Path) -> Any:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
@@ -113,11 +134,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not raw.strip():
         raise InputError(f"{path}: the file is empty ({len(raw)} bytes); fetch it again")
-    content = _parse_json(path, raw)
-    if not isinstance(content, dict):
-        found = {"list": "a list"}.get(type(content).__name__, f"a {type(content).__name__}")
-        raise InputError(f"{path}: expected a JSON object at the top level, found {found}")
-    return content
+    return _parse_json(path, raw)
 
 
 def _parse_json(path: Path, raw: bytes) -> Any:

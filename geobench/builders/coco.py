@@ -96,7 +96,30 @@ def read_coco(
     Raises:
         InputError: a file or record is malformed; the message names file, record, field and remedy.
     """
-    documents = [(path, _read_document(path)) for path in paths]
+    return read_documents(
+        [(path, _read_document(path)) for path in paths], names, notices, paths[0].parent, skip_invalid
+    )
+
+
+def read_documents(
+    documents: Sequence[tuple[Path, dict[str, Any]]],
+    names: Sequence[str],
+    notices: Notices,
+    folder: Path,
+    skip_invalid: bool = False,
+) -> CocoKeypoints:
+    """Return the annotations of documents that have the lists ``images``, ``annotations`` and ``categories``.
+
+    Args:
+        documents: with the file that each is from.
+        names: the keypoint names every category must have.
+        notices: told what is odd but usable.
+        folder: that holds the files, for the notice about what is left out.
+        skip_invalid: leave malformed annotation records out, instead of stopping at the first.
+
+    Raises:
+        InputError: a record is malformed; the message names file, record, field and remedy.
+    """
     categories = _categories(documents, names, notices)
     images = _images(documents, notices)
     records = _located(documents, "annotations")
@@ -108,9 +131,7 @@ def read_coco(
         for path, record, text in faulty
     )
     if skipped:
-        notices.say(
-            f"{paths[0].parent}: {len(skipped)} invalid annotations are left out (the first: {skipped[0].sentence})"
-        )
+        notices.say(f"{folder}: {len(skipped)} invalid annotations are left out (the first: {skipped[0].sentence})")
     return _columns(records, names, images, categories, skipped, notices)
 
 

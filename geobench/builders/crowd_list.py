@@ -15,18 +15,21 @@ _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
 
 
 def find_crowd_list(source: Path, name: str) -> Path:
-    """Return the crowd list called ``name`` in ``source``, its ``data/`` or its ``annotations/``.
+    """Return the crowd list called ``name`` in ``source``, its ``data/`` or ``annotations/``, or beside ``source``.
+
+    The last is where it lies in the repository of GeoAware-SC, whose ``data/ap-10k`` is then the source.
 
     Raises:
         InputError: there is none; the message says where it comes from.
     """
-    places = [source / name, source / "data" / name, source / "annotations" / name]
+    places = [folder / name for folder in (source, source / "data", source / "annotations", source.resolve().parent)]
     for path in places:
         if path.is_file():
             return path
     raise InputError(
-        f"{places[0]}: no such file (nor in data/ or annotations/); it is data/{name} of the GeoAware-SC repository "
-        f"({_URL}/{name}); put it there, or pass --no-crowd-list to go on without it and record that"
+        f"{places[0]}: no such file (nor in data/ or annotations/, nor beside the folder); it is data/{name} of the "
+        f"GeoAware-SC repository ({_URL}/{name}); put it there, or pass --no-crowd-list to go on without "
+        "it and record that"
     )
 
 

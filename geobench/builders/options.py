@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 from geobench.benchmark import Benchmark
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
+from geobench.user_code import import_file
 
 
 def _silent(done: int, total: int) -> None:
@@ -52,15 +54,47 @@ def build_benchmark(card: Card, source: Path, options: BuildOptions | None = Non
         InputError: the raw data or the card's builder is missing or malformed.
     """
     options = options or BuildOptions()
-    try:
-        builder = import_module(card.builder)
-    except ImportError as error:
-        raise InputError(f"card {card.name}: builder {card.builder!r} cannot be imported ({error})") from error
+    builder = _builder(card)
     unknown = sorted(options.changed() - builder.OPTIONS)
     if unknown:
         flags = ", ".join("--" + name.replace("_", "-") for name in unknown)
         raise UsageError(f"the builder of {card.name} has no option {flags}; leave it out")
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; --source is the folder that holds the raw {card.title} files")
-    benchmark: Benchmark = builder.build(source, card, options)
+    benchmark = builder.build(source, card, options)
+    if not isinstance(benchmark, Benchmark):
+        raise InputError(
+            f"card {card.name}: builder {card.builder!r} returned {benchmark!r:.40}, not a Benchmark; mend it"
+        )
     return benchmark
+
+
+def _builder(card: Card) -> Any:
+    """Return the module of the card's builder: one that can be imported, or a file beside the card."""
+    module = _builder_file(card) if card.builder.endswith(".py") else _builder_module(card)
+    for name, what in (("OPTIONS", "the set of options it understands"), ("build", "build(source, card, options)")):
+        if not hasattr(module, name):
+            raise InputError(f"card {card.name}: builder {card.builder!r} has no {name}, {what}; add it")
+    return module
+
+
+def _builder_module(card: Card) -> ModuleType:
+    try:
+        return import_module(card.builder)
+    except ImportError as error:
+        raise InputError(f"card {card.name}: builder {card.builder!r} cannot be imported ({error})") from error
+
+
+def _builder_file(card: Card) -> ModuleType:
+    if Path(card.builder).name != card.builder:
+        raise InputError(
+            f"card {card.name}: builder {card.builder!r} must be a file beside the card; give its name only"
+        )
+    if card.folder is None:
+        raise InputError(
+            f"card {card.name}: builder {card.builder!r} is a file beside the card; name the card by its path"
+        )
+    path = card.folder / card.builder
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, but card {card.name} names it as its builder; put it beside the card")
+    return import_file(path)

@@ -1,7 +1,8 @@
-"""Reads a list of image pairs from a CSV file, the way PF-Willow and PF-Pascal publish theirs."""
+"""Reads a list of image pairs from a CSV file, the way PF-Willow publishes its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import pandas as pd
 from jaxtyping import Int32
 
 from geobench.benchmark import Pairs
+from geobench.builders.csv_rows import read_csv_rows
+from geobench.builders.listed_points import tell_other_points
+from geobench.builders.notices import Notices
 from geobench.errors import InputError
 from geobench.instances import Instances
 
@@ -26,39 +30,42 @@ def find_pair_list(*folders: Path) -> Path | None:
     return lists[0] if lists else None
 
 
-def read_pair_list(path: Path, instances: Instances) -> Pairs:
+def read_pair_list(path: Path, instances: Instances, notices: Notices) -> Pairs:
     """Return the pairs of a CSV file whose first two columns are source and target image (``…/CLASS/NAME.png``).
 
-    That is the layout of ``test_pairs_pf.csv``; its further columns, a copy of the keypoints, are not read.
+    That is the layout of ``test_pairs.csv`` and ``test_pairs_pf.csv``, whose further columns are a copy of the
+    keypoints: they are compared with those of the instances, which count. Other columns are not read.
 
     Raises:
         InputError: the file is malformed, or a pair names an absent image, joins two classes, or comes twice.
     """
-    try:
-        table = pd.read_csv(path, usecols=[0, 1], dtype=str, keep_default_na=False)
-    except (ValueError, pd.errors.ParserError, OSError) as error:
-        raise InputError(f"{path}: not a readable pair list ({error}); it needs two columns of image paths") from error
-    source, target = (_rows(path, table.iloc[:, side], instances) for side in (0, 1))
+    rows = read_csv_rows(path, "pair list")
+    if len(rows[0][1]) < 2:
+        raise InputError(f"{path}: not a readable pair list (one column); it needs two columns of image paths")
+    lines = np.asarray([number for number, _ in rows[1:]], dtype=np.int64)
+    source, target = (_instances(path, lines, [row[side] for _, row in rows[1:]], instances) for side in (0, 1))
     category = instances.category
     pair_key = source.astype(np.int64) * len(instances) + target
     repeated = pd.Series(pair_key).duplicated().to_numpy()
-    _refuse(path, category[source] != category[target], "joins images of two classes")
-    _refuse(path, source == target, "joins an image with itself")
-    _refuse(path, repeated, "is a repetition of an earlier one")
+    _refuse(path, lines[category[source] != category[target]], "joins images of two classes")
+    _refuse(path, lines[source == target], "joins an image with itself")
+    _refuse(path, lines[repeated], "is a repetition of an earlier one")
+    tell_other_points(path, rows, instances, (source, target), notices)
     return Pairs(source, target, category[source])
 
 
-def _rows(path: Path, names: pd.Series, instances: Instances) -> Int32[np.ndarray, " p"]:
-    last_two = names.str.replace("\\", "/").str.split("/").str[-2:].str.join("/")
-    rows = pd.Index(instances.image).get_indexer(pd.Index(last_two))
+def _instances(path: Path, lines: np.ndarray, names: Sequence[str], instances: Instances) -> Int32[np.ndarray, " p"]:
+    last_two = ["/".join(name.replace("\\", "/").split("/")[-2:]) for name in names]
+    rows = pd.Index(instances.image).get_indexer(pd.Index(last_two, dtype=object))
     absent = np.flatnonzero(rows < 0)
     if len(absent):
-        name = names.iloc[absent[0]]
-        raise InputError(f"{path}: line {absent[0] + 2}: no image {name!r} in the dataset; fetch it or remove the line")
+        name = names[absent[0]]
+        raise InputError(
+            f"{path}: line {lines[absent[0]]}: no image {name!r} in the dataset; fetch it or remove the line"
+        )
     return np.asarray(rows, dtype=np.int32)
 
 
-def _refuse(path: Path, bad: np.ndarray, fault: str) -> None:
-    lines = np.flatnonzero(bad) + 2
+def _refuse(path: Path, lines: np.ndarray, fault: str) -> None:
     if len(lines):
         raise InputError(f"{path}: line {lines[0]}: the pair {fault}; remove the line")

@@ -76,7 +76,7 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
         card=card,
         skeletons={one.name: one.skeleton for one in classes},
         instances=instances,
-        splits={"test": read_pair_list(pair_list, instances) if pair_list else ordered_pairs(instances)},
+        splits={"test": read_pair_list(pair_list, instances, notices) if pair_list else ordered_pairs(instances)},
         threshold=card.threshold,
         image_root=root.resolve(),
         provenance={

@@ -50,7 +50,9 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     return build_spair(source, card, options, size, SpairLayout())
 
 
-def build_spair(source: Path, card: Card, options: BuildOptions, size: str, layout: SpairLayout) -> Benchmark:
+def build_spair(
+    source: Path, card: Card, options: BuildOptions, size: str, layout: SpairLayout, pictures: Path | None = None
+) -> Benchmark:
     """Return the benchmark made of a folder laid out like SPair-71k's; see :func:`build`.
 
     Args:
@@ -59,13 +61,15 @@ def build_spair(source: Path, card: Card, options: BuildOptions, size: str, layo
         options: those in ``OPTIONS``.
         size: which ``Layout`` lists.
         layout: names of the annotation folders.
+        pictures: the folder that holds ``JPEGImages``; by default the one that holds the annotations.
     """
     root = source / FOLDER if (source / FOLDER).is_dir() else source
     notices = Notices(source)
     named = {split: read_pair_names(root, split, size, layout) for split in SPLITS}
     named = {split: pairs for split, pairs in named.items() if pairs}
     if not named:
-        raise InputError(f"{root}: holds neither Layout/{size}/*.txt nor {layout.pairs}/*/*.json; name {FOLDER}")
+        lists = f"Layout/{size}/*.txt nor " if layout.listed else ""
+        raise InputError(f"{root}: holds {'neither ' if lists else 'no '}{lists}{layout.pairs}/*/*.json; name {FOLDER}")
     _refuse_unknown(root, card, named)
     images = sorted({(p.category, stem) for pairs in named.values() for p in pairs for stem in (p.source, p.target)})
     instances = read_spair_images(root, images, card.skeletons(), layout)
@@ -74,7 +78,8 @@ def build_spair(source: Path, card: Card, options: BuildOptions, size: str, layo
     for done, (split, pairs) in enumerate(named.items(), 1):
         splits[split] = _pairs(root, split, pairs, row, instances, layout, notices)
         options.progress(done, len(named))
-    _tell_absent(root, instances, options, notices)
+    pictures = pictures or root
+    _tell_absent(pictures, instances, options, notices)
     return Benchmark(
         name=card.name,
         card=card,
@@ -82,7 +87,7 @@ def build_spair(source: Path, card: Card, options: BuildOptions, size: str, layo
         instances=instances,
         splits=splits,
         threshold=card.threshold,
-        image_root=root.resolve(),
+        image_root=pictures.resolve(),
         recipe={"procedure": "published pair lists", "layout": size},
         provenance={"pair_lists_sha256": _digests(named), "warnings": notices.sentences},
     )

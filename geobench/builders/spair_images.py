@@ -35,10 +35,12 @@ class SpairLayout:
 
     Attributes:
         images, pairs: folders of the annotations of images and of pairs.
+        listed: whether ``Layout`` lists the pairs; otherwise all that are annotated are taken, whatever it lists.
     """
 
     images: str = "ImageAnnotation"
     pairs: str = "PairAnnotation"
+    listed: bool = True
 
 
 def image_path(category: str, stem: str) -> str:

@@ -44,19 +44,19 @@ class NamedPair:
 
 
 def read_pair_names(root: Path, split: str, size: str, layout: SpairLayout) -> list[NamedPair]:
-    """Return the pairs of a split: those of ``Layout/<size>``, or without that folder all that are annotated, sorted.
+    """Return the pairs of a split: those of ``Layout/<size>``, or without that list all that are annotated, sorted.
 
     Args:
         root: folder of the dataset.
         split: ``train``, ``val`` or ``test``.
         size: ``large`` or ``small``.
-        layout: names of the folders.
+        layout: names of the folders, and whether there are lists.
 
     Raises:
         InputError: there is no list and no annotation, or a name is malformed or comes twice.
     """
     path = root / "Layout" / size / f"{SPLITS[split]}.txt"
-    if path.is_file():
+    if layout.listed and path.is_file():
         try:
             texts = path.read_text(encoding="utf-8").split("\n")
         except UnicodeDecodeError as error:

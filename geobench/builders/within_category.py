@@ -70,7 +70,9 @@ def _hash_position(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
-def within_category_splits(instances: Instances, recipe: WithinCategoryRecipe) -> Iterator[tuple[str, Pairs]]:
+def within_category_splits(
+    instances: Instances, recipe: WithinCategoryRecipe, split: np.ndarray | None = None
+) -> Iterator[tuple[str, Pairs]]:
     """Yield ``train``, ``val`` and ``test``: pairs of different images of a category, categories sorted.
 
     No two instances are paired twice in a split; which of the two is the source is drawn too.
@@ -78,8 +80,9 @@ def within_category_splits(instances: Instances, recipe: WithinCategoryRecipe) -
     Args:
         instances: several may share an image; those are never paired.
         recipe: shares, seed, limits.
+        split: the split of each instance where the dataset says it; by default the recipe deals the images.
     """
-    split = recipe.split_of(instances.image)
+    split = recipe.split_of(instances.image) if split is None else split
     labels = sorted(set(instances.category.tolist()))
     for name in SPLITS:
         part: TrainPart = getattr(recipe, name)

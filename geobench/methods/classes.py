@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, cast
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.files import sha256_of
 from geobench.methods.base import Method
+from geobench.user_code import add_to_path, import_file, told
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def find_class(spec: str, folder: Path | None = None) -> Found:
     """
     where, _, name = spec.rpartition(":")
     in_file = where.endswith(".py")
-    module = _import_file((folder or Path()) / where) if in_file else _import_module(where, spec)
+    module = _module_of_file((folder or Path()) / where) if in_file else _import_module(where, spec)
     if not hasattr(module, name):
         public = [n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
         raise UsageError(f"{where} has no class {name!r}{nearest_names(name, public)}")
@@ -115,8 +114,14 @@ def _checked(made: Any, origin: str) -> Method:
     return cast(Method, made)
 
 
+def _module_of_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"unknown method: there is no file {path}; check the path")
+    return import_file(path)
+
+
 def _import_module(name: str, spec: str) -> ModuleType:
-    _add_to_path(Path.cwd())
+    add_to_path(Path.cwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -127,40 +132,6 @@ def _import_module(name: str, spec: str) -> ModuleType:
         raise InputError(f"{spec}: cannot be imported: {told(error)}") from error
     except (Exception, SystemExit) as error:
         raise InputError(f"{spec}: cannot be imported: {told(error)}") from error
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UsageError(f"unknown method: there is no file {path}; check the path")
-    path = path.resolve()
-    _add_to_path(path.parent)
-    name = f"geobench_user_{path.stem}_{sha256_of(path)[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise InputError(f"{path}: cannot be imported: {told(error, path)}") from error
-    return module
-
-
-def _add_to_path(folder: Path) -> None:
-    """Let a user's file import its neighbours, as it could if it were run as a script."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-
-
-def told(error: BaseException, path: Path | None = None) -> str:
-    """Return an exception as words: line of ``path`` where it arose, kind, message."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if path and f.filename == str(path)]
-    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {message}"
 
 
 def hash_of_origin(module: str) -> str | None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from geobench.errors import GeobenchError
 from geobench.methods.base import LoadedMethod, as_array
-from geobench.methods.classes import source_file, told
+from geobench.methods.classes import source_file
 from geobench.methods.snapshot import snapshot
 from geobench.picture import Picture
 from geobench.seeding import seed_everything
+from geobench.user_code import told
 
 Severity = Literal["problem", "note"]
 Pair = tuple[Picture, Picture, np.ndarray, np.ndarray]

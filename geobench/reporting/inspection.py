@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
 from geobench.benchmark import Benchmark, Pairs
+
+_WIDTH = 120  # columns of the text
+_INDENT = 13  # where the values of its head begin
+_LISTED = 60  # AP-10K has 54 species; of the 200 of CUB-200-2011 the first few say enough
+_FIRST = 12
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def inspect_benchmark(benchmark: Benchmark) -> dict[str, Any]:
@@ -54,7 +61,7 @@ def _split_facts(benchmark: Benchmark, pairs: Pairs) -> dict[str, Any]:
 
 
 def inspection_text(facts: dict[str, Any]) -> str:
-    """Return the facts of :func:`inspect_benchmark` as text for the terminal."""
+    """Return the facts of :func:`inspect_benchmark` as text for the terminal, at most 120 columns where words allow."""
     head = [
         f"{facts['title']} ({facts['name']})",
         f"fingerprint  {facts['fingerprint']}",
@@ -63,14 +70,35 @@ def inspection_text(facts: dict[str, Any]) -> str:
         f"instances    {facts['instances']:,} in {facts['images']:,} images, {facts['keypoints']:,} visible keypoints",
         f"images       {facts['image_root']}"
         + (f" ({facts['images_absent']:,} absent)" if facts["images_absent"] else ""),
-        f"recipe       {_flat(facts['recipe']) or '-'}",
-        f"card expects {', '.join(_expectation(key, **counts) for key, counts in facts['expected'].items()) or '-'}",
+        _wrapped("recipe", _flat(facts["recipe"])),
+        _wrapped("card expects", [_expectation(key, **counts) for key, counts in facts["expected"].items()]),
     ]
     columns = ["split", "pairs", "images", "labels", "keypoint pairs", "geo keypoints", "geo pairs"]
     rows = [_split_row(name, split) for name, split in facts["splits"].items()]
     splits = tabulate(rows, columns, tablefmt="simple", colalign=["left"] + ["right"] * 6, disable_numparse=True)
-    categories = ", ".join(f"{name} {n}" for name, n in facts["instances_per_category"].items())
-    return "\n".join([*head, "", splits, "", f"instances per category: {categories}"])
+    return "\n".join([*head, "", splits, "", "instances per category", _categories(facts["instances_per_category"])])
+
+
+def _categories(counts: Mapping[str, int]) -> str:
+    """Return the counts on as many lines as they need; of very many categories the first few."""
+    items = [f"{name} {count:,}" for name, count in counts.items()]
+    if len(items) > _LISTED:
+        items = [*items[:_FIRST], f"and {len(items) - _FIRST} more categories (--json lists them)"]
+    return _wrapped("", items, indent=2)
+
+
+def _wrapped(label: str, items: Sequence[str], indent: int = _INDENT) -> str:
+    """Return the items after their label, with commas, broken between items only."""
+    text = ", ".join(item.replace(" ", _NO_BREAK) for item in items) or "-"
+    filled = textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{label:<{indent}}",
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace(_NO_BREAK, " ")
 
 
 def _split_row(name: str, facts: Mapping[str, Any]) -> list[str]:
@@ -84,14 +112,15 @@ def _expectation(key: str, expected: int, found: int | None) -> str:
     return f"{key} {expected:,}{differs}"
 
 
-def _flat(recipe: Mapping[str, Any], prefix: str = "") -> str:
-    """Return the recipe's values on one line, the tables' names before theirs."""
-    parts = [
-        _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else f"{prefix}{key}={value}"
-        for key, value in recipe.items()
-        if value != []
-    ]
-    return ", ".join(parts)
+def _flat(recipe: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the recipe's values as ``key=value``, those of tables with the table's name before theirs."""
+    parts: list[str] = []
+    for key, value in recipe.items():
+        if isinstance(value, Mapping):
+            parts += _flat(value, f"{prefix}{key}.")
+        elif value != []:
+            parts.append(f"{prefix}{key}={value}")
+    return parts
 
 
 def _percent(share: float | None) -> str:

@@ -9,20 +9,23 @@ import click
 @click.argument("what", type=click.Choice(["datasets", "methods", "protocols"]))
 def command(what: str) -> None:
     """Show the datasets, methods or protocols of the catalogue."""
+    click.echo({"datasets": _datasets, "methods": _methods, "protocols": _protocols}[what]())
+
+
+def _datasets() -> str:
+    from geobench.catalog import card_names, find_card
+    from geobench.reporting.dataset_list import dataset_list
+
+    return dataset_list([find_card(name) for name in card_names()])
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
     from tabulate import tabulate
 
-    rows = {"datasets": _datasets, "methods": _methods, "protocols": _protocols}[what]()
-    click.echo(tabulate(rows[1:], rows[0], tablefmt="simple", maxcolwidths=[None, 44, None]))
+    return tabulate(rows[1:], rows[0], tablefmt="simple", maxcolwidths=[None, 44, None])
 
 
-def _datasets() -> list[tuple[str, ...]]:
-    from geobench.catalog import card_names, find_card
-
-    cards = [find_card(name) for name in card_names()]
-    return [("name", "title", "threshold", "licence"), *((c.name, c.title, c.threshold, c.licence) for c in cards)]
-
-
-def _methods() -> list[tuple[str, ...]]:
+def _methods() -> str:
     from geobench.catalog import find_recipe_path
     from geobench.methods.loader import method_names
     from geobench.methods.recipe import Recipe
@@ -33,14 +36,12 @@ def _methods() -> list[tuple[str, ...]]:
         path = find_recipe_path(name)
         recipe = load_model(path, Recipe) if path else Recipe(title="(installed plug-in)")
         rows.append((name, recipe.title, recipe.setting))
-    return rows
+    return _table(rows)
 
 
-def _protocols() -> list[tuple[str, ...]]:
+def _protocols() -> str:
     from geobench.evaluation.protocol import find_protocol, protocol_names
 
     presets = [find_protocol(name) for name in protocol_names()]
-    return [
-        ("name", "title", "comparison", "headline"),
-        *((p.name, p.title, p.comparison, p.averaging) for p in presets),
-    ]
+    rows = [(p.name, p.title, p.comparison, p.averaging) for p in presets]
+    return _table([("name", "title", "comparison", "headline"), *rows])

@@ -19,8 +19,12 @@ from tests.builders.ap10k_cases import write_edge
 from tests.builders.raw_animal_pose import animal_pose_content, write_animal_pose
 from tests.builders.raw_cub_200 import write_cub_200
 from tests.builders.raw_pairs import make_raw_pairs
-from tests.builders.raw_pf_willow import write_pf_willow
+from tests.builders.raw_pf_pascal import write_pf_pascal
+from tests.builders.raw_pf_willow import write_with_official_list
 from tests.builders.raw_spair71k import write_spair71k
+from tests.builders.raw_spair_u import write_spair_u
+from tests.builders.raw_stanford_extra import write_stanford_extra
+from tests.builders.raw_tss import write_tss
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class RawDataset:
         images: pattern of the images.
         reads_images: whether sizes come from the images, so that a file that is no image is refused.
         expected_warnings: regular expression of what a complete miniature is warned about; empty for nothing.
+        has_subgroups: whether the card names subgroups, so that some keypoints are geometry-aware.
         options: to build it with.
     """
 
@@ -41,6 +46,7 @@ class RawDataset:
     images: str
     reads_images: bool = True
     expected_warnings: str = ""
+    has_subgroups: bool = True
     options: BuildOptions = field(default_factory=BuildOptions)
 
     def annotation_files(self, source: Path) -> list[Path]:
@@ -67,11 +73,29 @@ def _write_animal_pose(folder: Path) -> Path:
 
 RAW: dict[str, RawDataset] = {
     "ap10k": RawDataset(_write_ap10k, ("*.json", "*.txt"), "data/*.jpg", reads_images=False),
-    "pf-willow": RawDataset(write_pf_willow, ("*/*.mat",), "*/*.png", expected_warnings="holds 3 of 10 classes"),
+    "pf-willow": RawDataset(
+        write_with_official_list, ("*/*.mat", "*.csv"), "*/*.png", expected_warnings="holds 3 of 10 classes"
+    ),
+    "pf-pascal": RawDataset(
+        write_pf_pascal, ("*.csv", "PF-dataset-PASCAL/Annotations/*/*.mat"), "PF-dataset-PASCAL/JPEGImages/*.jpg"
+    ),
     "animal-pose": RawDataset(_write_animal_pose, ("keypoints.json",), "images/*.jpg"),
     "cub-200": RawDataset(write_cub_200, ("*.txt", "parts/*.txt"), "images/*/*.jpg"),
     "spair71k": RawDataset(
         write_spair71k, ("SPair-71k/*/*/*.json", "SPair-71k/*/*/*.txt"), "SPair-71k/JPEGImages/*/*.jpg", False
+    ),
+    "spair-u": RawDataset(
+        write_spair_u,
+        ("datasets/SPair-U/*/*/*.json",),
+        "SPair-71k/JPEGImages/*/*.jpg",
+        reads_images=False,
+        has_subgroups=False,
+    ),
+    "stanford-extra": RawDataset(
+        write_stanford_extra, ("StanfordExtra_V12/*.json", "StanfordExtra_V12/*.npy"), "Images/*/*.jpg", False
+    ),
+    "tss": RawDataset(
+        write_tss, ("*/*/*.flo", "*/*/mask*.png", "*/*/flip_gt.txt"), "*/*/image*.png", has_subgroups=False
     ),
     "pairs": RawDataset(make_raw_pairs, ("*.jsonl",), "*.png"),
 }

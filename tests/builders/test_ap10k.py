@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from geobench.benchmark import Benchmark
-from geobench.builders.ap10k import OPTIONS, SPLITS, find_annotation_files, select_images
+from geobench.builders.ap10k import OPTIONS, SPLITS
+from geobench.builders.ap10k_files import find_annotation_files
+from geobench.builders.ap10k_selection import select_images
 from geobench.builders.coco import read_coco
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions, build_benchmark

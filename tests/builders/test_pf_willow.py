@@ -15,7 +15,7 @@ from geobench.builders.options import BuildOptions, build_benchmark
 from geobench.catalog import find_card
 from geobench.errors import GeobenchError, GeobenchWarning, InputError, UsageError
 from geobench.storage import load_benchmark_folder
-from tests.builders.raw_pf_willow import CLASSES, SIZE, write_pf_willow, write_points
+from tests.builders.raw_pf_willow import CLASSES, POINTS_HEAD, SIZE, write_official_list, write_pf_willow, write_points
 from tests.conftest import SHARED
 
 CARD = find_card("pf-willow")
@@ -85,7 +85,7 @@ def test_a_flip_swaps_left_and_right_of_bottles_only(raw):
 @pytest.mark.parametrize("prefix", ["", "PF-dataset/"])
 def test_a_pair_list_gives_the_pairs_in_its_order(raw, header, prefix):
     listed = [("car(G)/car_002.png", "car(G)/car_000.png"), ("duck(S)/duc_001.png", "duck(S)/duc_002.png")]
-    lines = [header + ",XA1", *(f"{prefix}{one},{prefix}{other},1.5" for one, other in listed)]
+    lines = [header + ",note", *(f"{prefix}{one},{prefix}{other},1.5" for one, other in listed)]
     (raw / "pairs.csv").write_text("\n".join(lines) + "\n")
     benchmark = build(raw)
     pairs, image = benchmark.split("test"), benchmark.instances.image
@@ -99,6 +99,25 @@ def test_a_full_pair_list_gives_the_fingerprint_of_no_list(raw):
     frame = pd.DataFrame({"source_image": image[pairs.source], "target_image": image[pairs.target]})
     frame.to_csv(raw / "pairs.csv", index=False)
     assert build(raw).fingerprint == without.fingerprint
+
+
+def test_the_official_list_gives_the_fingerprint_of_no_list(raw):
+    without = build(raw)
+    write_official_list(raw, raw / "test_pairs_pf.csv")
+    benchmark = build(raw)
+    assert benchmark.fingerprint == without.fingerprint
+    assert len((raw / "test_pairs_pf.csv").read_text().splitlines()[1].split(",")) == 42
+    assert benchmark.provenance["pairs"] == "test_pairs_pf.csv"
+
+
+def test_listed_keypoints_that_are_not_those_of_the_files_are_told(raw):
+    path = write_official_list(raw, raw / "test_pairs.csv")
+    lines = path.read_text().splitlines()
+    cells = lines[3].split(",")
+    cells[23] = str(float(cells[23]) + 2)  # XB2
+    path.write_text("\n".join([*lines[:3], ",".join(cells), *lines[4:]]) + "\n")
+    with pytest.warns(GeobenchWarning, match=r"test_pairs\.csv: line 4: keypoint 1 of .*\(1 such keypoints\)"):
+        build(raw)
 
 
 def test_order_and_place_of_the_files_do_not_matter(raw, tmp_path):
@@ -226,6 +245,10 @@ MATLAB_73 = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1
         (_list(f"{HEAD}{A},car(G)/nobody.png\n"), r"line 2: no image 'car\(G\)/nobody\.png'"),
         (_list(f"{HEAD}{A},\n"), r"line 2: no image ''"),
         (_list(f"{HEAD}{A},{B}\n{A},{DUCK}\n"), r"line 3: the pair joins images of two classes"),
+        (_list(f"{HEAD}{A},{B},1\n"), r"pairs\.csv: line 2: has 3 fields, expected 2"),
+        (_list(f"source_image,target_image,XA1\n{A},{B},1\n"), r"line 2: has 1 coordinates, expected 40"),
+        (_list(f"{POINTS_HEAD}\n{A},{B}{',1' * 39},nan\n"), r'line 2: "nan" is not a coordinate'),
+        (_list(f"{HEAD[:-1]},XA,YA,XB,YB\n{A},{B},1;2,3,4,5\n"), r"line 2: has 5 coordinates, expected 40"),
         (_list(f"{HEAD}{A},{A}\n"), r"line 2: the pair joins an image with itself"),
         (_list(f"{HEAD}{A},{B}\n{B},{A}\n{A},{B}\n"), r"line 4: the pair is a repetition"),
     ],
