@@ -175,18 +175,32 @@ def fuse(maps: Sequence[FeatureMap], weights: Sequence[float], normalise: Sequen
     normalise = [True] * len(maps) if normalise is None else normalise
     if len(maps) == 1:
         return FeatureMap(unit_length(maps[0].features), maps[0].letterbox) if normalise[0] else maps[0]
+    finest, gridded = on_one_grid(maps)
+    parts = [
+        (unit_length(features) if to_unit else features) * weight
+        for features, weight, to_unit in zip(gridded, weights, normalise, strict=True)
+    ]
+    fused = torch.cat(parts)
+    return FeatureMap(unit_length(fused) if all(normalise) else fused, finest.letterbox)
+
+
+def on_one_grid(maps: Sequence[FeatureMap]) -> tuple[FeatureMap, list[Float[Tensor, "_ h w"]]]:
+    """Return the map in whose grid and frame others are read, and the features of each interpolated to that grid.
+
+    Raises:
+        InputError: two maps show different parts of the image, so that their grids do not lie on each other.
+    """
     finest = frame_of(maps)
     rows, columns = finest.features.shape[1:]
     parts = []
-    for one, weight, to_unit in zip(maps, weights, normalise, strict=True):
+    for one in maps:
         if not _same_view(one.letterbox, finest.letterbox):
             raise InputError("feature groups show different parts of the image; give them all the same frame")
         features = one.features
         if features.shape[1:] != (rows, columns):
             features = F.interpolate(features[None], (rows, columns), mode="bilinear", align_corners=False)[0]
-        parts.append((unit_length(features) if to_unit else features) * weight)
-    fused = torch.cat(parts)
-    return FeatureMap(unit_length(fused) if all(normalise) else fused, finest.letterbox)
+        parts.append(features)
+    return finest, parts
 
 
 def frame_of(maps: Sequence[FeatureMap]) -> FeatureMap:

@@ -41,17 +41,37 @@ class Variant(StrictModel):
     matcher: dict[str, Any]
 
 
+class TrainedRow(StrictModel):
+    """A row that is trained first: what it says under [loss] and [training] beside what the recipe says.
+
+    Attributes:
+        start: name of an earlier row whose weights it begins with.
+    """
+
+    name: Slug
+    title: str
+    start: Slug | None = None
+    loss: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
 class Family(StrictModel):
     """A table to print for any features.
 
     Attributes:
         title: what it shows; ``source`` says after whom.
-        variants: the matchers.
+        rows: networks that are trained on the features first (:mod:`geobench.training.ablation`); none by default.
+        training: what they say under [training] unless a row says otherwise.
+        matcher: of the features as they are and of the trained rows.
+        variants: the matchers; of the last trained row, where rows are trained.
         alignment: what a recipe says under [alignment], for a second round of the same rows; none by default.
     """
 
     title: str
     source: str = ""
+    rows: tuple[TrainedRow, ...] = ()
+    training: dict[str, Any] = {}
+    matcher: dict[str, Any] = {"kind": "nearest"}
     variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
     alignment: Alignment | None = None
 
@@ -155,7 +175,7 @@ def family_members(recipe: str, family: Family, *, device: str = "cpu", aligned:
             f"{recipe}: a family needs a recipe of [[features]] and [matcher] without [alignment] or [reduction]"
         )
     alignment = family.alignment if aligned else None
-    plain = [_member(base, base.method, variant) for variant in family.variants]
+    plain = [with_matcher(base, base.method, variant) for variant in family.variants]
     if alignment is None:
         return plain
     last, (masks, loaded) = LastChoice(), _masks(alignment, device)
@@ -164,13 +184,14 @@ def family_members(recipe: str, family: Family, *, device: str = "cpu", aligned:
     return [_reading(a, b) for a, b in zip(plain, turned, strict=True)] + turned
 
 
-def _member(base: LoadedMethod, method: ComposedMethod, variant: Variant) -> LoadedMethod:
+def with_matcher(base: LoadedMethod, method: ComposedMethod, variant: Variant) -> LoadedMethod:
+    """Return a method with another matcher, described as before."""
     matcher, resolved = build_matcher(variant.matcher, f"{variant.name}: [matcher]")
     name = f"{base.name}-{variant.name}"
     recipe = base.recipe | {"title": f"{base.title}: {variant.title}", "matcher": resolved}
     return replace(
         base,
-        method=ComposedMethod(name, method.extractors, method.weights, matcher, method.normalise),
+        method=ComposedMethod(name, method.extractors, method.weights, matcher, method.normalise, method.post_process),
         name=name,
         title=recipe["title"],
         recipe=recipe,

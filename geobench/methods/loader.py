@@ -10,20 +10,24 @@ from geobench.catalog import find_recipe_path, recipe_names
 from geobench.device import check_device
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.methods.base import LoadedMethod
-from geobench.methods.classes import Found, construct, find_class, hash_of_origin, slug, told
+from geobench.methods.classes import Found, construct, find_class, hash_of_origin, slug
 from geobench.methods.recipe import load_recipe
+from geobench.user_code import told
 
 if TYPE_CHECKING:
     from geobench.features.weights import Weights
 
 ENTRY_POINT_GROUP = "geobench.methods"
+TRAINED = "recipe.toml"
+"""The recipe in a folder that ``geobench train`` left; such a method has the folder's name."""
 
 
 def load_method(spec: str, *, device: str = "cpu", weights: Weights | None = None) -> LoadedMethod:
     """Return the method that ``spec`` names; a catalogue name wins over an entry point of the same name.
 
     Args:
-        spec: name of a recipe in ``baselines/``, path of a recipe (``.toml``), ``path/to/file.py:Class``,
+        spec: name of a recipe in ``baselines/``, path of a recipe (``.toml``) or of a folder that ``geobench train``
+            left, ``path/to/file.py:Class``,
             ``package.module:Class``, or name of an installed entry point in the group ``geobench.methods``.
         device: where it should compute, as torch writes it.
         weights: where the networks of a recipe get their weights from.
@@ -42,6 +46,8 @@ def load_method(spec: str, *, device: str = "cpu", weights: Weights | None = Non
 def _load(spec: str, device: str, weights: Weights | None) -> LoadedMethod:
     if spec.endswith(".toml"):
         return _from_recipe(Path(spec), spec, device, weights)
+    if (Path(spec) / TRAINED).is_file():
+        return _from_recipe(Path(spec) / TRAINED, spec, device, weights)
     if ":" in spec:
         return _from_class(find_class(spec), device)
     path = find_recipe_path(spec)
@@ -65,7 +71,7 @@ def _from_recipe(path: Path, origin: str, device: str, weights: Weights | None) 
     built = load_recipe(path, device, weights)
     return LoadedMethod(
         method=built.method,
-        name=slug(path.stem),
+        name=slug(path.resolve().parent.name if path.name == TRAINED else path.stem),
         title=built.recipe["title"],
         setting=built.recipe["setting"],
         origin=origin,

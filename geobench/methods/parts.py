@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from geobench.errors import InputError, nearest_names
-from geobench.methods.classes import told
 from geobench.seeding import seed_everything
+from geobench.user_code import told
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -35,6 +35,7 @@ _ROLES = {"geobench.features": "extractor", "geobench.matching": "matcher"}
 _KEYS = {"geobench.features": "extractor", "geobench.matching": "kind"}
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """Image to dense feature map, or to several of different resolution.
 
@@ -47,6 +48,7 @@ class Extractor(Protocol):
         ...
 
 
+@runtime_checkable
 class Matcher(Protocol):
     """Two feature maps and query points to target points.
 

@@ -9,7 +9,8 @@
 
 The left form is composed here: each extractor's map is normalised to unit length, several maps are weighted and
 concatenated, and the matcher reads the points off the similarity of the two descriptions; [alignment] chooses among
-poses of the source image first; [reduction] reduces the features of each pair together, before they are normalised.
+poses of the source image first; [reduction] reduces the features of each pair together, before they are normalised;
+[post_processor] passes the features of an image, not normalised, through a trained network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from geobench.methods.alignment import AlignedMethod, Alignment
 from geobench.methods.base import Method
 from geobench.methods.classes import construct, find_class
 from geobench.methods.parts import Extractor, Matcher, extract, find_part, make_extractor, own_settings
+from geobench.methods.post_processing import PostProcess, PostProcessing, load_post_process
 from geobench.methods.reduction import ReducedMethod, Reduction
+from geobench.methods.stages import check_stages
+from geobench.training.settings import TrainingSettings
 from geobench.typed_toml import StrictModel, read_toml, validate
 
 if TYPE_CHECKING:
@@ -49,6 +53,10 @@ class Recipe(StrictModel):
         matcher: ``kind`` and the matcher's own settings.
         alignment: poses of the source image to choose from; without it the image is matched as it is.
         reduction: how the features of a pair are reduced together; without it they are matched as they are.
+        post_processor: the trained network that the features pass; without it they are matched as they are.
+        training: how ``geobench train`` trains the post-processor; an evaluation does not read it.
+        loss: on what loss (:class:`geobench.training.losses.LossSettings`).
+        trained_on: benchmarks and splits that a trained network of the recipe has seen, for marks in tables.
         method: ``module:Class`` or ``file.py:Class`` (relative to the recipe), instead of features and matcher.
         options: keyword arguments of that class.
     """
@@ -60,6 +68,10 @@ class Recipe(StrictModel):
     matcher: dict[str, Any] | None = None
     alignment: Alignment | None = None
     reduction: Reduction | None = None
+    post_processor: PostProcessing | None = None
+    training: TrainingSettings | None = None
+    loss: dict[str, Any] | None = None
+    trained_on: tuple[str, ...] = ()
     method: str | None = None
     options: dict[str, Any] = {}
 
@@ -103,6 +115,7 @@ class ComposedMethod:
         weights: factor of each group's unit-length features before they are concatenated.
         matcher: two maps and query points to target points.
         normalise: whether each group is brought to unit length; by default all are.
+        post_process: what makes one map of the groups instead; ``weights`` and ``normalise`` then say nothing.
     """
 
     def __init__(
@@ -112,12 +125,14 @@ class ComposedMethod:
         weights: list[float],
         matcher: Matcher,
         normalise: list[bool] | None = None,
+        post_process: PostProcess | None = None,
     ) -> None:
         self.name = name
         self.extractors = extractors
         self.weights = weights
         self.matcher = matcher
         self.normalise = normalise
+        self.post_process = post_process
 
     def describe(self, picture: Picture) -> FeatureMap:
         """Return the feature map of one image.
@@ -150,11 +165,13 @@ class ComposedMethod:
         """Return the groups of one image, one per extractor, as one map.
 
         Raises:
-            InputError: two groups show different parts of the image.
+            InputError: two groups show different parts of the image, or are not those of the post-processor.
         """
         from geobench.features.feature_map import fuse
         from geobench.features.levels import joined
 
+        if self.post_process is not None:
+            return self.post_process(found)
         return fuse([joined(one) for one in found], self.weights, self.normalise)
 
     def match(self, source: FeatureMap, target: FeatureMap, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
@@ -225,21 +242,9 @@ def _check_form(recipe: Recipe, path: Path) -> None:
         raise InputError(f"{path}: {'[matcher]' if recipe.features else '[[features]]'} is missing; add it")
     if recipe.method is not None and ":" not in recipe.method:
         raise InputError(f"{path}: method: name a class, as in package.module:Class (found {recipe.method!r})")
-    _check_stages(recipe, path, composed)
+    check_stages(recipe, path, composed)
     if composed and recipe.options:
         raise InputError(f"{path}: [options] belong to method; put the settings under [[features]] or [matcher]")
-
-
-def _check_stages(recipe: Recipe, path: Path, composed: bool) -> None:
-    if recipe.alignment is not None and not composed:
-        raise InputError(f"{path}: [alignment] belongs to [[features]] with [matcher]; a class aligns by itself")
-    if recipe.reduction is not None and not composed:
-        raise InputError(f"{path}: [reduction] belongs to [[features]] with [matcher]; a class reduces by itself")
-    if recipe.reduction is not None and recipe.alignment is not None:
-        raise InputError(
-            f"{path}: [alignment] compares images described one by one, and [reduction] reduces them in pairs; "
-            "leave one of the two out"
-        )
 
 
 def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[str, Any]]:
@@ -253,17 +258,31 @@ def _construct(recipe: Recipe, path: Path, device: str) -> tuple[Method, dict[st
 
 def _compose(recipe: Recipe, path: Path, device: str, weights: Weights) -> tuple[Method, dict[str, Any]]:
     """Return the method of a recipe made of parts, and its tables with every default filled in."""
-    groups = [_group(table, device, weights, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
+    post = None
+    if recipe.post_processor is not None:  # first: its file is missing sooner than the large networks are loaded
+        post = load_post_process(recipe.post_processor, path, device, weights)
+    groups = build_extractors(recipe, path, device, weights)
     matcher, resolved = build_matcher(recipe.matcher or {}, f"{path}: [matcher]")
     extractors, tables = [extractor for extractor, _ in groups], [table for _, table in groups]
     factors, normalise = ([table[key] for table in tables] for key in ("weight", "normalise"))
-    method = ComposedMethod(path.stem, extractors, factors, matcher, normalise)
+    method = ComposedMethod(path.stem, extractors, factors, matcher, normalise, post)
     composed: Method = method
     if recipe.alignment is not None:
         composed = _aligned(method, recipe.alignment, device, weights)
     elif recipe.reduction is not None:
         composed = ReducedMethod(method, recipe.reduction)
     return composed, {"features": tables, "matcher": resolved}
+
+
+def build_extractors(
+    recipe: Recipe, path: Path, device: str, weights: Weights
+) -> list[tuple[Extractor, dict[str, Any]]]:
+    """Return the extractor of each group of features, and its table with every default filled in.
+
+    Raises:
+        InputError: a group is malformed, or its weights are missing.
+    """
+    return [_group(table, device, weights, f"{path}: [[features]] {i}") for i, table in enumerate(recipe.features, 1)]
 
 
 def _aligned(method: ComposedMethod, alignment: Alignment, device: str, weights: Weights) -> Method:

@@ -1,6 +1,7 @@
 """A method whose features are kept on disk: read where they are in a store, described and stored where they are not.
 
-What is stored is what the extractors of a recipe give, of each pose; matching and alignment work on it as ever.
+What is stored is what is matched, of each pose: what the extractors of a recipe give, after its post-processor where it
+has one; matching and alignment work on it as ever.
 """
 
 from __future__ import annotations
@@ -156,13 +157,16 @@ def _dependencies(loaded: LoadedMethod, device: str) -> dict[str, Any]:
     while not isinstance(part, ComposedMethod):
         part = part.method
     sources = [inspect.getsourcefile(type(extractor)) for extractor in part.extractors]
-    return {
+    depends = {
         "geobench": __version__,
         "features": loaded.recipe["features"],
         "sources": [sha256_of(Path(source)) if source else None for source in sources],
         "weights": loaded.weights,
         "device": device.partition(":")[0],
     }
+    if part.post_process is None:
+        return depends
+    return depends | {"post_processor": part.post_process.source()}  # its weights are hashed with the others
 
 
 def _features(described: Any) -> Any:
