@@ -1,4 +1,4 @@
-"""The demonstration: embedded benchmark -> five methods -> leaderboard and pictures, offline, on a CPU."""
+"""The demonstration: embedded benchmark -> six methods -> leaderboard and pictures, offline, on a CPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geobench.methods.loader import load_method
 from geobench.reporting.leaderboard import Leaderboard, leaderboard_table
 from geobench.reporting.tables import render
 
-METHODS = ("dense-sift", "box-position", "same-position", "random", "oracle")
+METHODS = ("dense-sift", "quadnet-nn", "box-position", "same-position", "random", "oracle")
 SETTINGS = ("test/intra-species", "test/cross-species", "test/cross-family")
 
 
@@ -31,7 +31,7 @@ class Demonstration:
 
 
 def demonstrate(folder: Path, *, images: int | None = None, say: Callable[[str], None] = print) -> Demonstration:
-    """Build the embedded benchmark in ``folder``, run five methods on its three settings, and write the tables.
+    """Build the embedded benchmark in ``folder``, run six methods on its three settings, and write the tables.
 
     Args:
         folder: where everything goes; what an earlier demonstration finished is reused.

@@ -136,6 +136,26 @@ class Weights:
         self._note(part, "", digest_of_weights(path))
         return path
 
+    def packaged(self, part: str, path: Path) -> Path | None:
+        """Return the file of weights of a part that geobench brings along; None with random weights.
+
+        Args:
+            part: name of the part.
+            path: the package's file, used unless the user named another.
+
+        Raises:
+            InputError: the file that the user named is not there.
+        """
+        self._asked.add(part)
+        if self.random is not None:
+            self._note(part, "", f"random ({self.random})")
+            return None
+        chosen = self.chosen.get(part, path)
+        if not chosen.is_file():
+            raise InputError(f"{part}: there is no file {chosen}; leave out --weights {part} for geobench's own")
+        self._note(part, "", digest_of_weights(chosen))
+        return chosen
+
     def check_all_used(self) -> None:
         """Refuse a path for a part that the recipe does not have.
 

@@ -11,7 +11,7 @@ import click
 @click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--images", type=int, help="About how many images to render; the whole benchmark by default.")
 def command(out: Path, images: int | None) -> None:
-    """Build the embedded benchmark, run five methods on it, and show the leaderboard."""
+    """Build the embedded benchmark, run six methods on it, and show the leaderboard."""
     from geobench.demo import demonstrate
     from geobench.reporting.tables import render
 
