@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from geobench.benchmark import Benchmark
 from geobench.catalog import card_names
-from geobench.embedded import EMBEDDED, embedded_benchmark
+from geobench.embedded import RENDERED, embedded_benchmark
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.storage import load_benchmark_folder
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 
 def load_benchmark(path_or_name: Path | str, *, images: Path | str | None = None) -> Benchmark:
-    """Return a benchmark from its folder, or the embedded one by its name ``quadrupeds``.
+    """Return a benchmark from its folder, or an embedded one by its name.
 
     Args:
-        path_or_name: a folder written by ``geobench build-splits``, or ``quadrupeds``.
+        path_or_name: a folder written by ``geobench build-splits``, ``quadrupeds``, or ``quadrupeds-training``.
         images: folder of the raw dataset's images, when it is not where it was at building time.
 
     Raises:
-        UsageError: neither a folder nor the name of the embedded benchmark.
+        UsageError: neither a folder nor the name of an embedded benchmark.
         InputError: the folder is not a benchmark, or of a newer format, or was changed.
     """
     path = Path(path_or_name)
     if path.is_dir():
         benchmark = load_benchmark_folder(path)
-    elif str(path_or_name) == EMBEDDED:
-        benchmark = embedded_benchmark()
+    elif str(path_or_name) in RENDERED:
+        benchmark = embedded_benchmark(name=str(path_or_name))
     elif str(path_or_name) in card_names():
         raise UsageError(
             f"{path_or_name!r} is a dataset to build first: geobench build-splits {path_or_name} --source RAW "
             "--out DIR; then name DIR"
         )
     else:
-        raise UsageError(f"{path_or_name!r}: no such benchmark folder{nearest_names(str(path_or_name), [EMBEDDED])}")
+        raise UsageError(f"{path_or_name!r}: no such benchmark folder{nearest_names(str(path_or_name), RENDERED)}")
     if images is None:
         return benchmark
     if not Path(images).is_dir():
@@ -108,7 +108,8 @@ def score(run: Run | Path | str, *, benchmark: Benchmark | None = None) -> pd.Da
         benchmark: what it ran on; by default it is loaded from where it was.
 
     Returns:
-        One row per scope, subset, metric and alpha: value (0 to 1), low, high, n.
+        One row per scope, subset, metric and alpha: value (0 to 1), low and high (its 95% confidence interval), n,
+        n_pairs, n_points, n_images (docs/statistics.md).
 
     Raises:
         InputError: the benchmark is gone, or is not the one the run was made on.

@@ -61,3 +61,17 @@ def find_recipe_path(name: str) -> Path | None:
     """Return the path of the recipe called ``name`` in the catalogue, or None when there is none."""
     path = baselines_folder() / f"{name}.toml"
     return path if path.is_file() else None
+
+
+def recipe_path(name_or_path: str | Path) -> Path:
+    """Return the path of a recipe: by its name in the catalogue, its file, or the folder of a training.
+
+    Raises:
+        UsageError: there is none.
+    """
+    given = Path(name_or_path)
+    path = given if given.suffix == ".toml" else given / "recipe.toml"
+    found = path if path.is_file() else find_recipe_path(str(name_or_path))
+    if found is None:
+        raise UsageError(f"unknown recipe {str(name_or_path)!r}{nearest_names(str(name_or_path), recipe_names())}")
+    return found

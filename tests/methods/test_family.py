@@ -75,11 +75,12 @@ def test_one_command_prints_one_table(
     assert geobench(["ablation", "--recipe", recipe, *arguments]) == 0
     printed = capsys.readouterr().out
     assert sum("Small: " in line for line in printed.splitlines()) == 8
+    assert all(f"@{alpha}" in printed for alpha in ("0.01", "0.05", "0.1"))
     assert "geo" in printed
 
 
 def test_what_has_no_features_has_no_family(recipe: str) -> None:
-    assert family_names() == ["inference"]
+    assert family_names() == ["inference", "table-5"]
     with pytest.raises(UsageError, match="a family needs a recipe"):
         family_members("oracle", find_family("inference"))
     with pytest.raises(UsageError, match=r"unknown family 'inferense'.*inference"):

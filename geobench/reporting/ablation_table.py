@@ -1,0 +1,63 @@
+"""An ablation as the paper prints it: one row per variant, standard and geometry-aware at several thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from geobench.errors import InputError
+from geobench.evaluation.protocol import Protocol
+from geobench.evaluation.runs import Run
+from geobench.reporting.leaderboard import MIRROR_MARK, SUBSETS, Column, Leaderboard
+
+ALPHAS = (0.01, 0.05, 0.10)
+"""Those of the paper's Table 5."""
+
+
+def ablation_tables(runs: Sequence[Run], alphas: Sequence[float], metric: str | None = None) -> list[Leaderboard]:
+    """Return one table per split; rows in the order of the runs.
+
+    Args:
+        runs: scored runs of one benchmark under one protocol.
+        alphas: thresholds, a column each.
+        metric: ``per_image`` or ``per_point``; by default the protocol's headline.
+
+    Raises:
+        InputError: a run has no scores, or none at such a threshold.
+    """
+    splits = dict.fromkeys(run.record.benchmark.split for run in runs)
+    return [
+        _table([run for run in runs if run.record.benchmark.split == split], split, alphas, metric) for split in splits
+    ]
+
+
+def _table(runs: Sequence[Run], split: str, alphas: Sequence[float], metric: str | None) -> Leaderboard:
+    record = runs[0].record
+    metric = metric or Protocol.model_validate(record.protocol).averaging.replace("-", "_")
+    columns = [Column(record.benchmark.name, f"@{alpha:g}", subset) for subset in SUBSETS.values() for alpha in alphas]
+    knowing = any(run.record.method.uses_mirror_index for run in runs)
+    values = np.array([_row(run, alphas, metric) for run in runs])
+    return Leaderboard(
+        methods=[run.record.method.title + MIRROR_MARK * run.record.method.uses_mirror_index for run in runs],
+        columns=columns,
+        values=values,
+        competes=np.ones(len(runs), bool),
+        caption=f"{split}, PCK {metric.replace('_', ' ')}, percent",
+        metric=metric,
+        notes=[f"{MIRROR_MARK} knows which keypoints are mirror partners"] if knowing else [],
+    )
+
+
+def _row(run: Run, alphas: Sequence[float], metric: str) -> Float64[np.ndarray, " c"]:
+    scores = run.scores()
+    found = scores[(scores.scope == "all") & (scores.metric == metric)]
+    values = []
+    for subset in SUBSETS:
+        for alpha in alphas:
+            cell = found[(found.subset == subset) & np.isclose(found.alpha, alpha)]
+            if not len(cell):
+                raise InputError(f"{run.folder}: has no score at {alpha:g}; leave --alpha {alpha:g} out")
+            values.append(100 * float(cell.value.iloc[0]))
+    return np.array(values)
