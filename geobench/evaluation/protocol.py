@@ -63,7 +63,9 @@ class Protocol(StrictModel):
         arithmetic: how alpha * size is computed, which decides exact ties: ``float64``; ``float32-alpha``: alpha
             rounded to float32, then multiplied in float64; ``float32``: all in float32; ``ratio``: error / size is
             compared with alpha, in float64.
-        size: whose longer side alpha multiplies: the ``bbox``, the ``image``, or what the ``benchmark`` says.
+        size: whose longer side alpha multiplies: the ``bbox``, the ``image``, or what the ``benchmark`` says; or
+            ``padded-keypoints``: the box of the visible keypoints and of the point (-1, -1) of the frame, with which
+            lists of keypoints are filled up (data/pfwillow.py get_pckthres of DHPF).
         box: which image of the pair, as the benchmark orders it, gives the size.
         frame: the pixels that errors and sizes are measured in.
         direction: ``source-to-target``: points of the source are asked for in the target; or the reverse.
@@ -85,7 +87,7 @@ class Protocol(StrictModel):
     alphas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
     comparison: Comparison = "<="
     arithmetic: Arithmetic = "float64"
-    size: Literal["benchmark", "bbox", "image"] = "benchmark"
+    size: Literal["benchmark", "bbox", "image", "padded-keypoints"] = "benchmark"
     box: Literal["target", "source"] = "target"
     frame: Frame = Frame()
     direction: Literal["source-to-target", "target-to-source"] = "source-to-target"

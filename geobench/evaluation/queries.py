@@ -62,6 +62,11 @@ def queries(benchmark: Benchmark, pairs: Pairs, protocol: Protocol) -> Queries:
     )
 
 
+def counted_keypoints(benchmark: Benchmark, protocol: Protocol) -> Float32[np.ndarray, "n k 2"]:
+    """Return where the protocol sees the keypoints of every instance, (x, y), pixels of the original image."""
+    return _counted_keypoints(benchmark.instances, instance_frames(benchmark, protocol), protocol)
+
+
 def in_direction(pairs: Pairs, protocol: Protocol) -> Pairs:
     """Return the pairs with the image that points are asked of as source and the one answered in as target."""
     if protocol.direction == "source-to-target":

@@ -6,18 +6,34 @@ from pathlib import Path
 
 import click
 
+from geobench.interval_options import bootstrap_of, interval_options
+
 
 @click.command(
     epilog="Example: geobench score runs/quadrupeds/test/intra-species/dense-sift/0123456789ab --protocol dift"
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--benchmark", help="The benchmark it ran on, when it is no longer where it was.")
-@click.option("--protocol", help="Count in another way; nothing is stored. The run's own protocol by default.")
+@click.option(
+    "--protocol",
+    help="Count in another way, or in `all` that ask the same; nothing is stored. The run's own by default.",
+)
 @click.option("--metric", type=click.Choice(["per-image", "per-point", "both"]), default="both", show_default=True)
 @click.option(
     "--alpha", "alphas", type=float, multiple=True, help="Thresholds to print; all of the protocol by default."
 )
-def command(run: Path, benchmark: str | None, protocol: str | None, metric: str, alphas: tuple[float, ...]) -> None:
+@interval_options("bca", "percentile", "none")
+def command(
+    run: Path,
+    benchmark: str | None,
+    protocol: str | None,
+    metric: str,
+    alphas: tuple[float, ...],
+    interval: str,
+    level: float,
+    resamples: int,
+    interval_seed: int,
+) -> None:
     """Score the predictions of RUN (a run's folder, or its predictions.parquet)."""
     from geobench.api import load_benchmark
     from geobench.evaluation.protocol import find_protocol
@@ -27,6 +43,13 @@ def command(run: Path, benchmark: str | None, protocol: str | None, metric: str,
 
     found = load_run(run.parent if run.name == "predictions.parquet" else run)
     data = load_benchmark(benchmark) if benchmark else None
+    if protocol == "all":
+        from geobench.evaluation.spread import spread_of_run
+        from geobench.reporting.plain_table import render_plain
+        from geobench.reporting.protocols_text import spread_table
+
+        click.echo(render_plain(spread_table(found, spread_of_run(found, data, alphas), metric), "table"), nl=False)
+        return
     chosen = find_protocol(protocol) if protocol else None
-    scores = score_run(found, data, chosen)
+    scores = score_run(found, data, chosen, bootstrap_of(interval, level, resamples, interval_seed))
     click.echo(scores_text(found, scores, metric, alphas, chosen))

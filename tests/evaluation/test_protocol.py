@@ -7,7 +7,19 @@ import pytest
 from geobench.errors import InputError, UsageError
 from geobench.evaluation.protocol import Frame, Protocol, Sampling, find_protocol, protocol_names
 
-PRESETS = ["default", "cats", "dhf", "dift", "geoaware-sc", "hpf", "sd4match"]
+PRESETS = [
+    "default",
+    "actr",
+    "cats",
+    "cats-plus-plus",
+    "dhf",
+    "dift",
+    "geco",
+    "geoaware-sc",
+    "hpf",
+    "pf-willow-padded",
+    "sd4match",
+]
 
 
 def test_the_presets() -> None:
@@ -63,8 +75,9 @@ def test_everything_that_counts_changes_the_fingerprint(change: dict) -> None:
 
 def test_protocols_that_ask_alike_can_share_predictions() -> None:
     asked = {name: find_protocol(name).queries_fingerprint for name in PRESETS}
-    assert asked["default"] == asked["dift"] == asked["dhf"] == asked["hpf"] == asked["sd4match"]
-    assert len(set(asked.values())) == 3  # geoaware-sc halves occluded points, cats asks backwards
+    assert asked["default"] == asked["dift"] == asked["dhf"] == asked["geco"] == asked["hpf"] == asked["sd4match"]
+    # geoaware-sc halves occluded points, actr truncates, cats and cats-plus-plus ask backwards in their own frames
+    assert len({asked[name] for name in ("default", "actr", "cats", "cats-plus-plus", "geoaware-sc")}) == 5
 
 
 def test_a_frame_matters_to_the_questions_only_where_they_depend_on_it() -> None:
