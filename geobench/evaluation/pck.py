@@ -120,6 +120,22 @@ def per_image(
     return _ratio(_sums(share * weight[:, None], group, n_groups), pairs), pairs[:, 0].astype(np.int64)
 
 
+def counted(
+    counts: Tally, group: Int[np.ndarray, " p"], n_groups: int, weight: Int[np.ndarray, " p"]
+) -> tuple[Int64[np.ndarray, " g"], Int64[np.ndarray, " g"]]:
+    """Return how many pairs of each group have a keypoint, and how many keypoints, a pair counting ``weight`` times.
+
+    Args:
+        counts: of each pair.
+        group: which group each pair is in; negative for none.
+        n_groups: how many groups there are.
+        weight: how often each pair counts.
+    """
+    columns = np.stack([(counts.points > 0) * weight, counts.points * weight], axis=1)
+    sums = _sums(columns, group, n_groups).astype(np.int64)
+    return sums[:, 0], sums[:, 1]
+
+
 def _sums(
     values: Float[np.ndarray, "p a"] | Int[np.ndarray, "p a"], group: Int[np.ndarray, " p"], n_groups: int
 ) -> Float64[np.ndarray, "g a"]:

@@ -16,6 +16,7 @@ from jaxtyping import Int
 from geobench.benchmark import Benchmark
 from geobench.errors import GeobenchError, InputError
 from geobench.evaluation.descriptions import Descriptions
+from geobench.evaluation.flow_run import check_flow_protocol, has_flow, measure_flow
 from geobench.evaluation.job import Job
 from geobench.evaluation.parts import PartStore
 from geobench.evaluation.runs import Run, load_run
@@ -41,8 +42,12 @@ def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False, memory
     Raises:
         GeobenchError: another process is writing one of the runs.
         InputError: an image is missing or unreadable; finished pairs are kept.
-        UsageError: the memory allowed does not hold what is matched together.
+        UsageError: the memory allowed does not hold what is matched together, or flow is asked for under a protocol
+            that cannot count it.
     """
+    of_flow = [job for job in jobs if has_flow(job.benchmark)]
+    for job in of_flow:
+        check_flow_protocol(job.protocol)
     with ExitStack() as stack:
         for job in jobs:
             stack.enter_context(_locked(job.folder(root)))
@@ -53,6 +58,8 @@ def predict_jobs(jobs: Sequence[Job], root: Path, *, fresh: bool = False, memory
         if sessions:
             _make_sure(sessions)
             run_sessions(sessions, memory)
+        for job in of_flow:
+            measure_flow(job, job.folder(root))
     return [load_run(job.folder(root)) for job in jobs]
 
 

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from geobench.errors import InputError
 from geobench.evaluation.environment import GitState
+from geobench.evaluation.import_record import ImportRecord
 from geobench.evaluation.predictions import Predictions
+from geobench.evaluation.score_file import read_scores
 from geobench.files import read_json_object, read_table, write_json
 
 SCHEMA_VERSION = 1
@@ -93,6 +95,7 @@ class RunRecord(_Record):
         protocol: the protocol in full; ``protocol_fingerprint`` is what tables compare.
         n_pairs_original: pairs in the split. n_pairs: pairs asked (after ``--limit``).
         n_pairs_effective: pairs asked that have a keypoint to predict. n_pairs_failed: see failures.parquet.
+        imported: where the predictions come from, if they were made elsewhere; None for a run of geobench eval.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -116,6 +119,7 @@ class RunRecord(_Record):
     n_pairs_effective: int
     n_pairs_failed: int = 0
     first_failure: str | None = None
+    imported: ImportRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,9 @@ class Run:
         return Predictions.from_table(read_table(path), str(path))
 
     def scores(self) -> pd.DataFrame:
-        """Return the scores in long form: scope, subset, metric, alpha, value, low, high, n.
+        """Return the scores in long form (columns: :func:`geobench.evaluation.scores.score`).
+
+        ``attrs["intervals"]`` says how the intervals were made, None where there are none.
 
         Raises:
             InputError: the run has not been scored.
@@ -145,7 +151,7 @@ class Run:
         path = self.folder / "scores.parquet"
         if not path.is_file():
             raise InputError(f"{self.folder}: not scored yet; run: geobench score {self.folder}")
-        return read_table(path).to_pandas()
+        return read_scores(path)
 
     def save_record(self) -> None:
         """Write run.json whole."""

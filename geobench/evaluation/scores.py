@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.geometry import counted_as_geometry_aware
-from geobench.evaluation.pck import Tally, correct, errors, per_image, per_point, tally
+from geobench.evaluation.pck import Tally, correct, errors, tally
 from geobench.evaluation.predictions import Predictions, answers
 from geobench.evaluation.protocol import Averaging, Protocol
-from geobench.evaluation.queries import Queries, category_codes, instance_frames, pair_weights, queries
+from geobench.evaluation.queries import Queries, instance_frames, pair_weights, queries
+from geobench.evaluation.ratios import answer_images, by_image, pair_ratios, pair_wholes
+from geobench.evaluation.scopes import azimuth_difference, partitions
+from geobench.evaluation.score_table import AVERAGINGS, SUBSETS, score_table
 
-SUBSETS = ("all", "geometry_aware")
-_AVERAGINGS: tuple[Averaging, Averaging] = ("per-image", "per-point")
+__all__ = [
+    "SUBSETS",
+    "azimuth_difference",
+    "correct_keypoints",
+    "pair_tallies",
+    "score",
+    "threshold_sizes",
+]
 
 
 def score(
-    benchmark: Benchmark, pairs: Pairs, predictions: Predictions, protocol: Protocol, split: str = ""
+    benchmark: Benchmark,
+    pairs: Pairs,
+    predictions: Predictions,
+    protocol: Protocol,
+    split: str = "",
+    bootstrap: Bootstrap | None = None,
 ) -> pd.DataFrame:
     """Return the scores of ``predictions`` in long form, one row per scope, subset, metric and alpha.
 
     Columns: ``scope`` (``all``; ``category:<label>``; ``azimuth:<0..4>``, the difference of viewing directions in
     steps of 45 degrees, where both are known); ``subset`` (``all``, ``geometry_aware``); ``metric`` (``per_image``,
-    ``per_point``); ``alpha``; ``value`` (0 to 1, NaN when nothing was counted); ``low`` and ``high`` (NaN: no
-    interval); ``n`` (the pairs or keypoints averaged over).
+    ``per_point``); ``alpha``; ``value`` (0 to 1, NaN when nothing was counted); ``low`` and ``high``, the ends
+    of its confidence interval (NaN where none was asked for, and where too few images vary: docs/statistics.md);
+    ``n`` (the pairs or keypoints averaged over); ``n_pairs``, ``n_points`` and ``n_images``: the pairs, their keypoints
+    of the subset, and the different images they are answered in.
 
     Args:
         benchmark: where instances and skeletons are.
@@ -35,6 +50,7 @@ def score(
         predictions: one row per question of the protocol; a NaN counts as wrong.
         protocol: how to count.
         split: name of the split, for error messages.
+        bootstrap: how to make intervals; none by default.
 
     Raises:
         InputError: a question has no answer or several, or an answer has no question.
@@ -42,8 +58,14 @@ def score(
     weight = pair_weights(pairs, protocol.sampling)
     asked = queries(benchmark, pairs, protocol)
     points = answers(predictions, asked, benchmark, pairs, weight > 0, split)
-    tallies = _tallies(benchmark, pairs, protocol, asked, correct_keypoints(benchmark, protocol, asked, points), weight)
-    tables = [_table(scopes, tallies, weight, protocol) for scopes in _scopes(benchmark, pairs)]
+    marks = correct_keypoints(benchmark, protocol, asked, points)
+    tallies = pair_tallies(benchmark, pairs, protocol, asked, marks, weight)
+    ratios = pair_ratios(tallies, weight) if bootstrap else pair_wholes(tallies, weight)
+    image = answer_images(benchmark, asked)
+    tables = [
+        score_table(scopes, tallies, weight, protocol, by_image(ratios, scopes, image), bootstrap)
+        for scopes in partitions(benchmark, pairs)
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -68,10 +90,16 @@ def correct_keypoints(
 def threshold_sizes(benchmark: Benchmark, protocol: Protocol) -> Float64[np.ndarray, " n"]:
     """Return what alpha multiplies for each instance, pixels of the protocol's frame.
 
-    The longer side of the box, scaled into the frame, or of the image: in a frame with a side, that side.
+    The longer side of the box, scaled into the frame, or of the image: in a frame with a side, that side; or of the box
+    of the keypoints and the padding (-1, -1).
     """
     table, frame = benchmark.instances, instance_frames(benchmark, protocol)
     rule = benchmark.threshold if protocol.size == "benchmark" else protocol.size
+    if rule == "padded-keypoints":
+        placed = table.keypoints * frame.scale[:, None] + frame.offset[:, None]
+        padded = np.where(table.visible[..., None], placed, -1.0)
+        extent = padded.max(axis=1, initial=-1.0) - padded.min(axis=1, initial=-1.0)
+        return np.asarray(extent.max(axis=1), dtype=np.float64)
     if rule == "bbox":
         return (table.bbox[:, 2:] * frame.scale).max(axis=1)
     if protocol.frame.side is not None:
@@ -83,7 +111,7 @@ def _box_is_in_query_image(protocol: Protocol) -> bool:
     return (protocol.box == "source") == (protocol.direction == "source-to-target")
 
 
-def _tallies(
+def pair_tallies(
     benchmark: Benchmark,
     pairs: Pairs,
     protocol: Protocol,
@@ -91,72 +119,23 @@ def _tallies(
     marks: Bool[np.ndarray, "r a"],
     weight: Int64[np.ndarray, " p"],
 ) -> dict[tuple[str, Averaging], Tally]:
-    """Return the counts of every pair, for each subset and averaging."""
+    """Return the counts of every pair, for each subset and averaging, in the order of :data:`SUBSETS`.
+
+    Args:
+        benchmark: where instances and skeletons are.
+        pairs: the pairs asked.
+        protocol: its rule for the geometry-aware subset.
+        asked: the questions.
+        marks: which of them are answered correctly at each alpha.
+        weight: how often each pair counts.
+    """
     everything = tally(marks, asked.pair, len(pairs))
     found: dict[tuple[str, Averaging], Tally] = {}
-    for averaging in _AVERAGINGS:
+    for averaging in AVERAGINGS:
+        if averaging == "per-point" and protocol.geometry_rule == "subgroups":
+            found["geometry_aware", averaging] = found["geometry_aware", "per-image"]
+            continue
         tags = counted_as_geometry_aware(benchmark, pairs, protocol, averaging, weight)
         rows = tags[asked.pair, asked.keypoint]
-        found["all", averaging] = everything
         found["geometry_aware", averaging] = tally(marks[rows], asked.pair[rows], len(pairs))
-        if protocol.geometry_rule == "subgroups":
-            return found | {(subset, "per-point"): found[subset, "per-image"] for subset in SUBSETS}
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class _Scopes:
-    """A partition of the pairs: the name of each part, and the part that each pair is in (negative: none)."""
-
-    names: list[str]
-    codes: Int64[np.ndarray, " p"]
-
-
-def _scopes(benchmark: Benchmark, pairs: Pairs) -> list[_Scopes]:
-    codes, labels = category_codes(pairs)
-    by_category = _Scopes([f"category:{label}" for label in labels], codes)
-    difference = azimuth_difference(benchmark, pairs)
-    steps, numbers = np.unique(difference[difference >= 0]), difference
-    by_azimuth = _Scopes(
-        [f"azimuth:{step}" for step in steps], np.where(numbers < 0, -1, np.searchsorted(steps, numbers))
-    )
-    return [_Scopes(["all"], np.zeros(len(pairs), np.int64)), by_category, by_azimuth]
-
-
-def azimuth_difference(benchmark: Benchmark, pairs: Pairs) -> Int64[np.ndarray, " p"]:
-    """Return the difference of viewing directions in steps of 45 degrees, 0 to 4; -1 where one is unknown.
-
-    Source: azimuth_id of SPair-71k, modulo 8 (utils/eval_spair.py:70 of GeoAware-SC).
-    """
-    azimuth = benchmark.instances.azimuth.astype(np.float64)
-    known = np.isfinite(azimuth)
-    step = np.rint(np.where(known, azimuth, 0) / 45).astype(np.int64)
-    turn = (step[pairs.source] - step[pairs.target]) % 8
-    return np.where(known[pairs.source] & known[pairs.target], np.minimum(turn, 8 - turn), -1)
-
-
-def _table(
-    scopes: _Scopes,
-    tallies: dict[tuple[str, Averaging], Tally],
-    weight: Int64[np.ndarray, " p"],
-    protocol: Protocol,
-) -> pd.DataFrame:
-    """Return one row per scope, subset, metric and alpha, in that order."""
-    shape = (len(scopes.names), len(SUBSETS), len(_AVERAGINGS), len(protocol.alphas))
-    value, n = np.empty(shape), np.empty(shape, np.int64)
-    for column, subset in enumerate(SUBSETS):
-        empty_is_nan = subset == "all" and protocol.empty_pair == "nan"
-        images, points = tallies[subset, "per-image"], tallies[subset, "per-point"]
-        for row, (values, counts) in enumerate(
-            (
-                per_image(images, scopes.codes, len(scopes.names), weight, empty_is_nan),
-                per_point(points, scopes.codes, len(scopes.names), weight),
-            )
-        ):
-            value[:, column, row], n[:, column, row] = values, counts[:, None]
-    index = pd.MultiIndex.from_product(
-        [scopes.names, SUBSETS, [a.replace("-", "_") for a in _AVERAGINGS], protocol.alphas],
-        names=["scope", "subset", "metric", "alpha"],
-    )
-    numbers = {"value": value.ravel(), "low": np.nan, "high": np.nan, "n": n.ravel()}
-    return pd.DataFrame(numbers, index=index).reset_index()
+    return {("all", averaging): everything for averaging in AVERAGINGS} | found

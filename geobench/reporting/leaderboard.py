@@ -13,12 +13,18 @@ from jaxtyping import Bool, Float64
 from geobench.errors import InputError
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
+from geobench.evaluation.score_file import ATTRIBUTE
+from geobench.reporting.scores_text import interval_sentence
+from geobench.reporting.training_data import trained_on_split
 
 SUBSETS = {"all": "standard", "geometry_aware": "geometry-aware"}
 SETTINGS = ("intra-species", "cross-species", "cross-family")
 TRUTH_MARK = "‡"
 MIRROR_MARK = "†"
 FAILURE_MARK = "§"
+TRAINED_MARK = "¶"
+MARKS = (MIRROR_MARK, TRUTH_MARK, FAILURE_MARK, TRAINED_MARK)
+DIFFERENCE_MARK = " (measured - printed)"
 
 
 class Column(NamedTuple):
@@ -27,6 +33,17 @@ class Column(NamedTuple):
     benchmark: str
     split: str
     subset: str
+
+
+class Figure(NamedTuple):
+    """A figure in percent, and the ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+NO_FIGURE = Figure(np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class Leaderboard:
         caption: what the numbers are.
         metric: ``per_image`` or ``per_point``.
         notes: the meaning of marks, and what was left out and why.
+        ends: lower and upper ends of the confidence intervals in percent, NaN where there is none,
+            [2, methods, columns]; None where none were asked for.
     """
 
     methods: list[str]
@@ -50,6 +69,7 @@ class Leaderboard:
     caption: str
     metric: str
     notes: list[str] = field(default_factory=list)
+    ends: Float64[np.ndarray, "2 m c"] | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -58,7 +78,9 @@ class Leaderboard:
         return pd.DataFrame(self.values, index=pd.Index(self.methods, name="method"), columns=names)
 
 
-def leaderboard_table(runs: Sequence[Run], *, alpha: float = 0.10, metric: str | None = None) -> Leaderboard:
+def leaderboard_table(
+    runs: Sequence[Run], *, alpha: float = 0.10, metric: str | None = None, intervals: bool = False
+) -> Leaderboard:
     """Return the leaderboard of ``runs`` at one PCK threshold.
 
     Args:
@@ -66,25 +88,59 @@ def leaderboard_table(runs: Sequence[Run], *, alpha: float = 0.10, metric: str |
             and named in the notes.
         alpha: the PCK threshold.
         metric: ``per_image`` or ``per_point``; by default the headline of the runs' protocol.
+        intervals: also the confidence intervals; a note says how they were made.
 
     Raises:
-        InputError: no run is left; two runs differ in fingerprint or protocol; no score at alpha.
+        InputError: no run is left; two runs differ in fingerprint or protocol; no score at alpha; a run was scored
+            without intervals, or two with intervals of different kinds.
+    """
+    shown, notes = shown_runs(runs)
+    protocol = Protocol.model_validate(shown[0].record.protocol)
+    metric = metric or protocol.averaging.replace("-", "_")
+    cells: dict[str, dict[Column, Figure]] = {}
+    for run in shown:
+        cells.setdefault(_row_name(run), {}).update(_cells(run, alpha, metric))
+    bounds = {_row_name(run) for run in shown if run.record.method.knows_truth}
+    means = {name: float(np.mean([figure.value for figure in row.values()])) for name, row in cells.items()}
+    methods = sorted(cells, key=lambda name: (name in bounds, -means[name], name))
+    columns = sorted({column for row in cells.values() for column in row}, key=column_order)
+    figures = [[cells[name].get(column, NO_FIGURE) for column in columns] for name in methods]
+    values, *ends = np.array(figures, dtype=np.float64).transpose(2, 0, 1)
+    competes = np.array([name not in bounds for name in methods])
+    trained = {_row_name(run) for run in shown if saw_training_split(run)}
+    methods = [name + TRAINED_MARK * (name in trained) for name in methods]
+    title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
+    caption = f"{title}, protocol {protocol.name} ({protocol.fingerprint[:12]})"
+    notes += ([_interval_note(shown)] if intervals else []) + _mark_notes(methods)
+    drawn = np.array(ends) if intervals else None
+    return Leaderboard(methods, columns, values, competes, caption, metric, notes, drawn)
+
+
+def _interval_note(runs: Sequence[Run]) -> str:
+    """Return how the intervals were made, refusing a table in which they differ or a run has none."""
+    kinds = {run.folder: run.scores().attrs[ATTRIBUTE] for run in runs}
+    first, *_ = kinds.values()
+    for folder, made in kinds.items():
+        if made is None or made != first:
+            what = "without intervals" if made is None else "with intervals of another kind than the others"
+            raise InputError(f"{folder}: scored {what}; run: geobench score {folder}")
+    return f"in brackets: {interval_sentence(first)}"
+
+
+def shown_runs(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Return the runs that belong in one table, the newest of each method and split, and notes on what was left out.
+
+    Raises:
+        InputError: no run is left; two runs differ in fingerprint or protocol.
     """
     kept, notes = _presentable(runs)
     _check_comparable(kept)
-    protocol = Protocol.model_validate(kept[0].record.protocol)
-    metric = metric or protocol.averaging.replace("-", "_")
-    cells: dict[str, dict[Column, float]] = {}
-    for run in _latest(kept, notes):
-        cells.setdefault(_row_name(run), {}).update(_cells(run, alpha, metric))
-    bounds = {_row_name(run) for run in kept if run.record.method.knows_truth}
-    methods = sorted(cells, key=lambda name: (name in bounds, -float(np.mean(list(cells[name].values()))), name))
-    columns = sorted({column for row in cells.values() for column in row}, key=column_order)
-    values = np.array([[cells[name].get(column, np.nan) for column in columns] for name in methods])
-    competes = np.array([name not in bounds for name in methods])
-    title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
-    caption = f"{title}, protocol {protocol.name} ({protocol.fingerprint[:12]})"
-    return Leaderboard(methods, columns, values, competes, caption, metric, notes + _mark_notes(methods))
+    return _latest(kept, notes), notes
+
+
+def saw_training_split(run: Run) -> bool:
+    """Return whether the method was trained on the training split of the benchmark it was run on."""
+    return trained_on_split(run.record.method.recipe.get("trained_on", ()), run.record.benchmark.name)
 
 
 def _presentable(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -144,14 +200,14 @@ def _latest(runs: Sequence[Run], notes: list[str]) -> list[Run]:
     return list(newest.values())
 
 
-def _cells(run: Run, alpha: float, metric: str) -> dict[Column, float]:
+def _cells(run: Run, alpha: float, metric: str) -> dict[Column, Figure]:
     scores, asked = run.scores(), run.record.benchmark
     chosen = scores[(scores.scope == "all") & (scores.metric == metric) & ((scores.alpha - alpha).abs() < 1e-9)]
     if chosen.empty:
         known = ", ".join(f"{value:g}" for value in sorted(scores.alpha.unique()))
         raise InputError(f"{run.folder}: no {metric} score at alpha {alpha:g}; scored at {known}")
-    percent = dict(zip(chosen.subset, 100 * chosen.value, strict=True))
-    return {Column(asked.name, asked.split, title): float(percent[subset]) for subset, title in SUBSETS.items()}
+    percent = 100 * chosen.set_index("subset")[list(Figure._fields)].astype(float)
+    return {Column(asked.name, asked.split, title): Figure(*percent.loc[key]) for key, title in SUBSETS.items()}
 
 
 def column_order(column: Column) -> tuple[object, ...]:
@@ -166,5 +222,6 @@ def _mark_notes(methods: Sequence[str]) -> list[str]:
         MIRROR_MARK: "is told which query points are mirror partners",
         TRUTH_MARK: "is given the answer: a bound, not ranked",
         FAILURE_MARK: "failed on some pairs, which count as wrong",
+        TRAINED_MARK: "was trained on the training split of the benchmark",
     }
     return [f"{mark} {meaning}" for mark, meaning in marks.items() if mark in "".join(methods)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 from tabulate import tabulate
 
 from geobench.errors import UsageError
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
+from geobench.evaluation.score_file import ATTRIBUTE
 
 _SUBSETS = {"all": "all keypoints", "geometry_aware": "geometry-aware"}
 
@@ -19,7 +23,7 @@ def scores_text(
     alphas: tuple[float, ...] = (),
     protocol: Protocol | None = None,
 ) -> str:
-    """Return the overall PCK of a run in percent: subset × metric × alpha.
+    """Return the overall PCK of a run in percent: subset × metric × alpha, each above its confidence interval.
 
     Raises:
         UsageError: an alpha was asked for that the protocol does not have.
@@ -42,7 +46,7 @@ def scores_text(
     table = tabulate(
         rows, header, tablefmt="simple", colalign=["left", "left"] + ["right"] * (len(shown) + 1), disable_numparse=True
     )
-    return f"{_title(run, protocol)}\n\n{table}\n\n{_footer(run)}\n"
+    return f"{_title(run, protocol)}\n\n{table}\n{_overlap(scores)}\n{_intervals(scores)}{_footer(run)}\n"
 
 
 def failure_text(run: Run) -> str:
@@ -59,8 +63,36 @@ def failure_text(run: Run) -> str:
 
 
 def _value(chosen: pd.DataFrame, alpha: float) -> str:
-    value = chosen.value[(chosen.alpha - alpha).abs() < 1e-9].iloc[0]
-    return "-" if pd.isna(value) else f"{100 * value:.2f}"
+    row = chosen[(chosen.alpha - alpha).abs() < 1e-9].iloc[0]
+    if pd.isna(row.value):
+        return "-"
+    value = f"{100 * row.value:.2f}"
+    return value if pd.isna(row.low) else f"{value}\n{100 * row.low:.1f} – {100 * row.high:.1f}"
+
+
+def _intervals(scores: pd.DataFrame) -> str:
+    """Return a line on the intervals shown, or nothing where there is none."""
+    whole = scores[scores.scope == "all"]
+    if whole.low.isna().all():
+        return ""
+    return f"below each figure: {interval_sentence(scores.attrs[ATTRIBUTE])}; {int(whole.n_images.iloc[0]):,} images\n"
+
+
+def interval_sentence(made: Mapping[str, Any]) -> str:
+    """Return a phrase on how intervals were made, from ``attrs["intervals"]`` of scores."""
+    kind = {"bca": "BCa", "percentile": "percentile"}[made["method"]]
+    return (
+        f"{100 * made['level']:g}% confidence interval ({kind} bootstrap of the target images, "
+        f"{made['resamples']:,} resamples, seed {made['seed']})"
+    )
+
+
+def _overlap(scores: pd.DataFrame) -> str:
+    """Return a line on the overlap of masks, which runs on flow have; empty without one."""
+    found = scores[(scores.scope == "all") & (scores.metric == "iou")]
+    if found.empty or pd.isna(found.value.iloc[0]):
+        return ""
+    return f"\nmasks: intersection over union {100 * found.value.iloc[0]:.2f}, mean of {int(found.n.iloc[0]):,} pairs\n"
 
 
 def _title(run: Run, protocol: Protocol) -> str:

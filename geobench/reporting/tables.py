@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 from tabulate import tabulate
 
-from geobench.reporting.leaderboard import Column, Leaderboard
+from geobench.reporting.leaderboard import DIFFERENCE_MARK, Column, Leaderboard
 
 _SHORT = {"standard": "std", "geometry-aware": "geo"}
 
@@ -27,11 +27,24 @@ def is_best(board: Leaderboard) -> Bool[np.ndarray, "m c"]:
     return np.isfinite(shown) & (shown == shown.max(axis=0, initial=-np.inf))
 
 
-def _cells(board: Leaderboard, best: str, absent: str) -> list[list[str]]:
+def _cells(board: Leaderboard, best: str, absent: str, interval: str = " [{:.1f}, {:.1f}]") -> list[list[str]]:
+    """Return one row of text per method: its name, and every figure, with its interval where there is one.
+
+    Args:
+        board: the leaderboard.
+        best: what marks the best figure.
+        absent: what stands for a figure that is not there.
+        interval: what is added to a figure.
+    """
+    ends = np.full((2, *board.values.shape), np.nan) if board.ends is None else board.ends
     rows = []
-    for name, values, flags in zip(board.methods, board.values, is_best(board), strict=True):
-        texts = [absent if np.isnan(value) else f"{value:.1f}" for value in values]
-        rows.append([name, *(best.format(text) if flag else text for text, flag in zip(texts, flags, strict=True))])
+    for name, *cells in zip(board.methods, board.values, is_best(board), *ends, strict=True):
+        texts = [name]
+        for value, flag, low, high in zip(*cells, strict=True):
+            shown = f"{value:+.1f}" if name.endswith(DIFFERENCE_MARK) else f"{value:.1f}"
+            text = absent if np.isnan(value) else shown
+            texts.append((best.format(text) if flag else text) + ("" if np.isnan(low) else interval.format(low, high)))
+        rows.append(texts)
     return rows
 
 
@@ -74,14 +87,20 @@ def as_markdown(board: Leaderboard) -> str:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Return one line per cell: method, benchmark, split, subset, metric, value in percent, competes."""
+    """Return one line per cell: method, benchmark, split, subset, metric, value in percent, competes.
+
+    With intervals, two columns more: low and high, in percent, empty where there is none.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["method", *Column._fields, "metric", "value", "competes"])
-    for name, values, competes in zip(board.methods, board.values, board.competes, strict=True):
-        for column, value in zip(board.columns, values, strict=True):
+    shown = board.ends is not None
+    writer.writerow(["method", *Column._fields, "metric", "value", "competes", *(["low", "high"] if shown else [])])
+    for row, (name, competes) in enumerate(zip(board.methods, board.competes, strict=True)):
+        for place, (column, value) in enumerate(zip(board.columns, board.values[row], strict=True)):
             if not np.isnan(value):
-                writer.writerow([name, *column, board.metric, f"{value:.4f}", str(bool(competes)).lower()])
+                ends = np.zeros(0) if board.ends is None else board.ends[:, row, place]
+                texts = ["" if np.isnan(end) else f"{end:.4f}" for end in ends]
+                writer.writerow([name, *column, board.metric, f"{value:.4f}", str(bool(competes)).lower(), *texts])
     return stream.getvalue()
 
 
@@ -90,7 +109,8 @@ def as_latex(board: Leaderboard) -> str:
     groups = [(key, len(list(some))) for key, some in groupby(board.columns, lambda c: (c.benchmark, _setting(c)))]
     spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_tex(' '.join(key))}}}" for key, width in groups)
     subsets = " & ".join(_SHORT.get(column.subset, column.subset) for column in board.columns)
-    body = [" & ".join([_tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--")]
+    small = r" {{\scriptsize [{:.1f}, {:.1f}]}}"
+    body = [" & ".join([_tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--", small)]
     lines = [
         *(f"% {line}" for line in (board.caption, *board.notes)),
         rf"\begin{{tabular}}{{l{'r' * len(board.columns)}}}",
@@ -114,6 +134,7 @@ _TEX = {
     "‡": r"$^\ddagger$",
     "§": r"$^\S$",
     "†": r"$^\dagger$",
+    "¶": r"$^\P$",
 }
 
 

@@ -22,8 +22,15 @@ from geobench.errors import UsageError
 )
 @click.option("--protocol", help="Keep only the runs counted under this protocol.")
 @click.option("--published", is_flag=True, help="Add the figures printed in papers, marked as printed.")
+@click.option("--intervals", is_flag=True, help="Show the confidence interval of every figure.")
 def command(
-    runs: tuple[Path, ...], style: str, alpha: float, metric: str | None, protocol: str | None, published: bool
+    runs: tuple[Path, ...],
+    style: str,
+    alpha: float,
+    metric: str | None,
+    protocol: str | None,
+    published: bool,
+    intervals: bool,
 ) -> None:
     """Show methods x benchmarks for all runs below the folders RUNS, standard and geometry-aware PCK.
 
@@ -38,7 +45,7 @@ def command(
     board = None
     if runs:
         found = [r for r in find_runs(list(runs)) if protocol in (None, r.record.protocol["name"])]
-        board = leaderboard_table(found, alpha=alpha, metric=kind)
+        board = leaderboard_table(found, alpha=alpha, metric=kind, intervals=intervals)
     elif not published:
         raise UsageError("name a folder of runs (geobench eval writes runs/), or ask for --published figures alone")
     if published:

@@ -25,6 +25,18 @@ def scores_of(benchmark: Benchmark, predictions: Predictions, protocol: Protocol
     return score(benchmark, benchmark.split("test"), predictions, protocol)
 
 
+def slow_size(benchmark: Benchmark, row: int, protocol: Protocol) -> float:
+    """Return what alpha multiplies for one instance."""
+    table, rule = benchmark.instances, benchmark.threshold if protocol.size == "benchmark" else protocol.size
+    sx, sy, *_ = frame_of(protocol, int(table.width[row]), int(table.height[row]))
+    if rule == "padded-keypoints":
+        scaled = [(x * sx, y * sy) for x, y in table.keypoints[row][table.visible[row]].tolist()]
+        return max(max(axis) - min(axis) for axis in zip((-1, -1), *scaled, strict=True))
+    if rule == "bbox":
+        return max(float(table.bbox[row, 2]) * sx, float(table.bbox[row, 3]) * sy)
+    return float(protocol.frame.side or max(table.width[row], table.height[row]))
+
+
 def slow_score(benchmark: Benchmark, predictions: Predictions, protocol: Protocol) -> dict[tuple, tuple]:
     """Return (scope, subset, metric, alpha) -> (value, n), counting one keypoint after the other."""
     table, pairs = benchmark.instances, benchmark.split("test")
@@ -45,11 +57,7 @@ def slow_score(benchmark: Benchmark, predictions: Predictions, protocol: Protoco
         if not (np.isnan(a) or np.isnan(b)):
             d = abs(int(a) - int(b)) // 45
             scopes.append(f"azimuth:{min(d, 8 - d)}")
-        sx, sy, *_ = frame_of(protocol, int(table.width[boxed]), int(table.height[boxed]))
-        if (benchmark.threshold if protocol.size == "benchmark" else protocol.size) == "bbox":
-            size = max(float(table.bbox[boxed, 2]) * sx, float(table.bbox[boxed, 3]) * sy)
-        else:
-            size = float(protocol.frame.side or max(table.width[boxed], table.height[boxed]))
+        size = slow_size(benchmark, boxed, protocol)
         sx, sy, *_ = frame_of(protocol, int(table.width[answer]), int(table.height[answer]))
         visible = [k for k in range(KEYPOINTS) if table.visibility[s, k] and table.visibility[t, k]]
         groups = benchmark.skeleton(label).groups.values()
@@ -178,7 +186,8 @@ def test_the_draw_is_the_authors() -> None:
 def test_columns_and_order() -> None:
     benchmark = random_benchmark(0)
     scores = scores_of(benchmark, random_predictions(benchmark, DEFAULT, 1), DEFAULT)
-    assert list(scores.columns) == ["scope", "subset", "metric", "alpha", "value", "low", "high", "n"]
+    figures, counts = ["value", "low", "high"], ["n", "n_pairs", "n_points", "n_images"]
+    assert list(scores.columns) == ["scope", "subset", "metric", "alpha", *figures, *counts]
     assert scores.scope.unique()[:3].tolist() == ["all", "category:cat", "category:dog"]
     assert scores.alpha[:4].tolist() == list(DEFAULT.alphas)
     assert scores[["low", "high"]].isna().all(axis=None)

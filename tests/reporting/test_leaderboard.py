@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import make_tiny_benchmark
 
 import geobench
 from geobench.benchmark import Benchmark
 from geobench.errors import InputError
+from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.scoring import score_run
 from geobench.reporting.leaderboard import Column, Leaderboard, leaderboard_table
 from geobench.reporting.published_rows import with_published
 from geobench.reporting.tables import is_best, render
@@ -146,3 +149,47 @@ def test_published_for_another_benchmark_says_there_is_none() -> None:
     )
     assert made.methods == board().methods
     assert "no printed figure" in made.notes[-1]
+
+
+def with_ends() -> Leaderboard:
+    values = board().values
+    return board(ends=np.stack([values - 1, values + 2]) + np.array([0, 0, np.nan])[:, None])
+
+
+def test_intervals_stand_behind_figures() -> None:
+    markdown, latex, csv, text = (render(with_ends(), style) for style in ("markdown", "latex", "csv", "table"))
+    assert "**50.0** [49.0, 52.0]" in markdown
+    assert r"\textbf{50.0} {\scriptsize [49.0, 52.0]}" in latex
+    assert "* 50.0 [49.0, 52.0]" in text
+    assert "100.0 [" not in text
+    frame = pd.read_csv(io.StringIO(csv))
+    assert (frame.low[0], frame.high[0]) == pytest.approx((49.04, 52.04))
+    assert frame[frame.method == "Oracle‡"].low.isna().all()
+    assert "low" not in render(board(), "csv")
+
+
+def test_printed_figures_have_no_interval() -> None:
+    made = with_published(with_ends(), alpha=0.10, metric="per_image")
+    assert made.ends is not None
+    assert made.ends.shape == (2, *made.values.shape)
+    assert "87.5 [" not in render(made, "markdown")
+
+
+def test_intervals_are_those_of_the_scores_and_of_one_kind(tmp_path: Path) -> None:
+    benchmark = make_tiny_benchmark(tmp_path / "raw", n=40)
+    runs = [geobench.predict(m, benchmark, runs=tmp_path / "runs") for m in ("same-position", "box-position")]
+    settings = Bootstrap(resamples=200)
+    scores = [score_run(run, benchmark, bootstrap=settings) for run in runs]
+    made = leaderboard_table(runs, intervals=True)
+    assert made.ends is not None
+    row = scores[0].query("scope == 'all' and subset == 'all' and metric == 'per_image' and alpha == 0.1").iloc[0]
+    place = made.methods.index(runs[0].record.method.title)
+    assert made.ends[:, place, 0] == pytest.approx([100 * row.low, 100 * row.high])
+    assert any("200 resamples, seed 0" in note for note in made.notes)
+    assert leaderboard_table(runs).ends is None
+    score_run(runs[1], benchmark, bootstrap=replace(settings, seed=1))
+    with pytest.raises(InputError, match="intervals of another kind than the others; run: geobench score"):
+        leaderboard_table(runs, intervals=True)
+    score_run(runs[1], benchmark, bootstrap=None)
+    with pytest.raises(InputError, match="scored without intervals; run: geobench score"):
+        leaderboard_table(runs, intervals=True)

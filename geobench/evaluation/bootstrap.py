@@ -1,0 +1,123 @@
+"""Bootstrap of ratios over images that are drawn anew, with replacement: replicates, and the jackknife.
+
+Pairs that share an image are not independent. So whole images are drawn, each with all the pairs answered in it (the
+cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from geobench.errors import UsageError
+from geobench.evaluation.ratios import Ratios
+from geobench.seeding import seed_for
+
+IntervalMethod = Literal["bca", "percentile"]
+
+MINIMUM_IMAGES = 10
+"""With fewer target images no interval is given: it would be too narrow to be believed (docs/statistics.md)."""
+
+MINIMUM_EITHER = 5
+"""An interval also needs so many images with something right, and so many with something wrong."""
+
+MINIMUM_DIFFERENT = 15
+"""A difference of two runs is tested where they differ in at least so many images."""
+
+_BLOCK = 1 << 20  # images drawn at a time, over all resamples of a block: 30 MiB
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are made; recorded beside every table of scores.
+
+    Attributes:
+        method: ``bca``, bias-corrected and accelerated, or ``percentile``.
+        level: the share of samples whose interval should hold the truth.
+        resamples: how often the images are drawn anew.
+        seed: of the draws; each scope has a stream of its own, made of the seed and the scope's name.
+    """
+
+    method: IntervalMethod = "bca"
+    level: float = 0.95
+    resamples: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise UsageError(f"the level of an interval is between 0 and 1, as 0.95, not {self.level:g}")
+        if self.resamples < 100:
+            raise UsageError(f"an interval needs at least 100 resamples, not {self.resamples}")
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings as plain data, with what is drawn."""
+        return {**asdict(self), "drawn": "target images"}
+
+    def generator(self, scope: str) -> np.random.Generator:
+        """Return the generator of a scope's draws."""
+        return np.random.default_rng(seed_for(self.seed, scope))
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """J counts in K variants: the figure, and what it would have been with other images.
+
+    Attributes:
+        estimate: the figure; NaN where nothing is counted.
+        replicates: the figure of R draws of as many images as there are; NaN where a draw counts nothing.
+        jackknife: the figure without one image, for each of the U images.
+    """
+
+    estimate: Float64[np.ndarray, "j k"]
+    replicates: Float64[np.ndarray, "j k r"]
+    jackknife: Float64[np.ndarray, "u j k"]
+
+    def difference(self, first: np.ndarray, second: np.ndarray) -> Resampled:
+        """Return the differences of variants ``first`` minus ``second`` (their numbers), image for image."""
+        return Resampled(
+            self.estimate[:, first] - self.estimate[:, second],
+            self.replicates[:, first] - self.replicates[:, second],
+            self.jackknife[:, :, first] - self.jackknife[:, :, second],
+        )
+
+
+def resample(images: Ratios, resamples: int, generator: np.random.Generator) -> Resampled:
+    """Return the figures of ``images`` and of ``resamples`` draws of them.
+
+    The draws are ``generator.integers(0, U, (R, U))``, row by row. Counts and variants share them.
+
+    Args:
+        images: parts and wholes of each image; at least one.
+        resamples: how many draws.
+        generator: what draws.
+    """
+    n, n_counts, n_variants = images.parts.shape
+    columns = np.concatenate([images.parts.reshape(n, -1), images.wholes], axis=1)
+    split, replicates = n_counts * n_variants, np.empty((n_counts, n_variants, resamples))
+    for start, times in _draws(n, resamples, generator):
+        sums = times @ columns
+        rows = len(sums)
+        parts = sums[:, :split].reshape(rows, n_counts, n_variants)
+        replicates[:, :, start : start + rows] = _ratio(parts, sums[:, split:]).transpose(1, 2, 0)
+    part, whole = images.parts.sum(axis=0), images.wholes.sum(axis=0)
+    without = _ratio(part - images.parts, whole - images.wholes)
+    return Resampled(_ratio(part[None], whole[None])[0], replicates, without)
+
+
+def _draws(n: int, resamples: int, generator: np.random.Generator) -> Iterator[tuple[int, Float64[np.ndarray, "b n"]]]:
+    """Yield the first draw of each block, and how often each of ``n`` images is in each of its draws."""
+    size = max(1, _BLOCK // n)
+    for start in range(0, resamples, size):
+        rows = min(size, resamples - start)
+        drawn = generator.integers(0, n, (rows, n))
+        drawn += np.arange(rows)[:, None] * n
+        yield start, np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+def _ratio(parts: Float64[np.ndarray, "u j k"], wholes: Float64[np.ndarray, "u j"]) -> Float64[np.ndarray, "u j k"]:
+    """Return parts / wholes, NaN where nothing is counted."""
+    return np.divide(parts, wholes[..., None], out=np.full(parts.shape, np.nan), where=wholes[..., None] > 0)

@@ -1,0 +1,110 @@
+"""Columns of numbers and texts out of Arrow columns of whatever kind; the first cell that does not fit is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float64, Int64
+
+from geobench.errors import InputError
+
+_SHOWN = 40  # characters of a cell or of another library's message that are repeated
+
+
+def numbers(column: pa.ChunkedArray, name: str, path: Path) -> Float64[np.ndarray, " r"]:
+    """Return a column as numbers; empty cells are NaN.
+
+    Raises:
+        InputError: a cell is not a number.
+    """
+    found = _cast(_blank_to_null(column), pa.float64(), f"{name} is", "a number", path)
+    return np.asarray(found.to_numpy(), np.float64)
+
+
+def whole_numbers(column: pa.ChunkedArray, name: str, path: Path) -> Int64[np.ndarray, " r"]:
+    """Return a column as whole numbers.
+
+    Raises:
+        InputError: a cell is empty or not a whole number.
+    """
+    found = _cast(_filled(column, name, path), pa.int64(), f"{name} is", "a whole number", path)
+    return np.asarray(found.to_numpy(), np.int64)
+
+
+def texts(column: pa.ChunkedArray, name: str, path: Path, or_numbers: bool = False) -> np.ndarray:
+    """Return a column as texts, whole numbers written without a decimal point.
+
+    Args:
+        column: of texts or whole numbers.
+        name: of the column, for messages.
+        path: of the file, for messages.
+        or_numbers: return int64 where every cell is a whole number.
+
+    Raises:
+        InputError: a cell is empty, or neither a text nor a whole number.
+    """
+    filled = _filled(column, name, path)
+    if not _is_text(filled.type):
+        whole = whole_numbers(filled, name, path)
+        return whole if or_numbers else whole.astype(str).astype(object)
+    if or_numbers:
+        try:
+            return np.asarray(filled.cast(pa.int64()).to_numpy(), np.int64)
+        except pa.ArrowException:
+            pass
+    return np.array(_cast(filled, pa.string(), f"{name} is", "a text", path).to_pylist(), dtype=object)
+
+
+def plain(error: BaseException) -> str:
+    """Return the first line of another library's message, short, or its kind where it says nothing."""
+    message = (str(error).splitlines() or [""])[0].strip().rstrip(".")
+    return message[: 3 * _SHOWN] or type(error).__name__
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _blank_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the column without dictionary; texts are trimmed, and blank ones are null."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not _is_text(column.type):
+        return column
+    trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _filled(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
+    column = _blank_to_null(column)
+    if column.null_count:
+        row = int(np.flatnonzero(np.asarray(column.is_null()))[0])
+        raise InputError(f"{path}: row {row}: {name} is empty; fill it, or remove the row")
+    return column
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType, what: str, expected: str, path: Path) -> pa.ChunkedArray:
+    exact = kind != pa.float64()  # coordinates may lose digits, numbers of pairs may not
+    try:
+        return column.cast(kind, safe=exact)
+    except pa.ArrowException as error:
+        row = _first_unfit(column, kind, exact)
+        cell = str(column[row].as_py())[:_SHOWN]
+        raise InputError(f"{path}: row {row}: {what} {cell!r}, expected {expected}; correct it") from error
+
+
+def _first_unfit(column: pa.ChunkedArray, kind: pa.DataType, exact: bool) -> int:
+    """Return the first row whose cell cannot be converted, by halving: a whole that fails has a half that fails."""
+    low, length = 0, len(column)
+    while length > 1:
+        half = length // 2
+        try:
+            column.slice(low, half).cast(kind, safe=exact)
+        except pa.ArrowException:
+            length = half
+        else:
+            low, length = low + half, length - half
+    return low

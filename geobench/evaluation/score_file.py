@@ -1,0 +1,40 @@
+"""scores.parquet: a table of scores, and how its intervals were made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from geobench.errors import InputError
+from geobench.files import read_table, write_table
+
+ATTRIBUTE = "intervals"
+_KEY = b"geobench.intervals"  # in the metadata of the file
+
+
+def write_scores(path: Path, scores: pd.DataFrame) -> None:
+    """Write scores whole; what ``scores.attrs["intervals"]`` says of the intervals goes into the file's metadata."""
+    table = pa.Table.from_pandas(pd.DataFrame(scores, copy=False), preserve_index=False)
+    made = json.dumps(scores.attrs.get(ATTRIBUTE), sort_keys=True).encode()
+    write_table(path, table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: made}))
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Return the scores in a file, in long form.
+
+    ``attrs["intervals"]`` is a dictionary of the settings of the intervals (:class:`bootstrap.Bootstrap`); None where
+    there are none, as in files of geobench before it made intervals.
+
+    Raises:
+        InputError: the file is missing, is not Parquet, or its note on the intervals is damaged.
+    """
+    table = read_table(path)
+    frame = table.to_pandas()
+    try:
+        frame.attrs[ATTRIBUTE] = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
+    except ValueError as error:
+        raise InputError(f"{path}: metadata {_KEY.decode()!r} is not JSON; run geobench score again") from error
+    return frame
