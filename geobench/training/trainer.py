@@ -22,7 +22,9 @@ from geobench.training.checkpoint import (
     save_weights,
 )
 from geobench.training.engine import Engine, NotFiniteError
+from geobench.training.interrupt import held_back
 from geobench.training.log import TrainingLog
+from geobench.training.losses import LossTerms
 from geobench.training.order import Steps, epoch_steps, own_share
 from geobench.training.settings import TrainingSettings
 from geobench.training.supply import Supply
@@ -130,16 +132,20 @@ class Trainer:
     def _step(self, number: int, pairs: list[ShownPair], names: list[str], count: int, bar: Any) -> None:
         engine, started = self.parts.engine, time.perf_counter()
         rate = engine.schedule.get_last_lr()[0]
-        terms = engine.step(number, pairs, names, count)
-        loss = float(terms.total.detach())
-        self.progress = replace(self.progress, step=number + 1)
-        if self.log is not None:
-            parts = {name.replace(" ", "_"): float(one) for name, one in terms.parts.items()}
-            pace = {"loss": loss, "learning_rate": float(rate), "pairs_per_s": count / (time.perf_counter() - started)}
-            self.log.step(number + 1, pace | parts)
+        with held_back():
+            terms = engine.step(number, pairs, names, count)
+            loss = float(terms.total.detach())
+            self.progress = replace(self.progress, step=number + 1)
+            self._note(number + 1, terms, float(rate), count / (time.perf_counter() - started))
         self._validate_and_save(number + 1)
         bar.set_postfix(loss=f"{loss:.3f}", pck=f"{100 * self._pck:.1f}", refresh=False)
         bar.update()
+
+    def _note(self, step: int, terms: LossTerms, rate: float, pace: float) -> None:
+        if self.log is not None:
+            parts = {name.replace(" ", "_"): float(one) for name, one in terms.parts.items()}
+            told = {"loss": float(terms.total.detach()), "learning_rate": rate, "pairs_per_s": pace}
+            self.log.step(step, told | parts)
 
     def _validate_and_save(self, step: int) -> None:
         settings = self.parts.settings

@@ -101,6 +101,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], fl
     return found
 
 
+@pytest.mark.slow  # tests/test_demo.py asks the same of all keypoints
 @pytest.mark.parametrize("subset", ["all", "geometry_aware"])
 def test_nearest_neighbours_beat_dense_sift_by_far(scores: dict[tuple[str, str], float], subset: str) -> None:
     assert scores["quadnet-nn", subset] > scores["dense-sift", subset] + 0.15

@@ -80,7 +80,7 @@ def test_one_command_prints_one_table(
 
 
 def test_what_has_no_features_has_no_family(recipe: str) -> None:
-    assert family_names() == ["inference", "table-5"]
+    assert family_names() == ["inference", "table-5", "transfer"]
     with pytest.raises(UsageError, match="a family needs a recipe"):
         family_members("oracle", find_family("inference"))
     with pytest.raises(UsageError, match=r"unknown family 'inferense'.*inference"):

@@ -203,7 +203,7 @@ def test_the_documented_example_runs(tmp_path, tiny):
 def test_the_documented_recipes_load(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
     (tmp_path / "my_method.py").write_text(re.search(r"```python\n(.*?)```", text, re.S).group(1))
-    recipes = re.findall(r"```toml\n(.*?)```", text, re.S)
+    recipes = re.findall(r"```toml\n(title .*?)```", text, re.S)
     assert len(recipes) == 2
     for number, recipe in enumerate(recipes):
         path = tmp_path / f"row{number}.toml"

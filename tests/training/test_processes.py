@@ -95,11 +95,11 @@ def test_two_processes_train_as_one(loss: str, recipe: Path, tiny: Benchmark) ->
     """The last step has one pair, so that the second process has none."""
     recipe.write_text(TEXT + loss)
     one, two = recipe.parent / "one", recipe.parent / "two"
-    arguments = ["train", str(recipe), "--benchmark", str(tiny.folder), "--limit", "7", "--epochs", "4"]
+    arguments = ["train", str(recipe), "--benchmark", str(tiny.folder), "--pairs", "7", "--epochs", "4"]
     told = on_two("-m", "geobench", *arguments, "--out", str(two))
     assert told.count("trained:") == 1
     assert told.startswith("12 steps; best validation")
-    train(TrainingJob(recipe, tiny, one, limit=7, changes={"epochs": 4}))
+    train(TrainingJob(recipe, tiny, one, changes={"epochs": 4, "pairs": 7}))
     for name in (LAST, WEIGHTS):
         mine, theirs = load_file(one / name), load_file(two / name)
         assert mine.keys() == theirs.keys()
