@@ -6,6 +6,7 @@ Both are described once and kept together, so that the runner's plan and memory 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,3 +109,15 @@ def load_features(
     made = TrainingFeatures(path.stem, extractors, seed, mirrored, getattr(torch, dtype))
     resolved = recipe.model_dump(mode="json", exclude_none=True) | {"features": tables}
     return LoadedMethod(made, path.stem, recipe.title, recipe.setting, str(path), resolved, None, dict(weights.loaded))
+
+
+def without_mirrored(features: LoadedMethod) -> LoadedMethod:
+    """Return what describes the same images without their mirror images, by the same networks.
+
+    Args:
+        features: from :func:`load_features`.
+    """
+    made = copy.copy(features.method)
+    if isinstance(made, TrainingFeatures):
+        made.both = False
+    return replace(features, method=made)

@@ -17,12 +17,13 @@ from geobench.features.footprint import device_of
 from geobench.features.weights import Weights
 from geobench.files import write_text
 from geobench.fingerprint import digest
+from geobench.methods.base import LoadedMethod
 from geobench.methods.post_processing import PostProcessing, random_network
 from geobench.methods.recipe import Recipe, build_matcher
 from geobench.training.adapters import load_post_processor
 from geobench.training.checkpoint import STATE, WEIGHTS, Progress
 from geobench.training.engine import Engine
-from geobench.training.features import load_features
+from geobench.training.features import load_features, without_mirrored
 from geobench.training.losses import LossSettings, Objective
 from geobench.training.pairs import PairMaker, check_mirrors, usable_pairs
 from geobench.training.post_processor import PostProcessor
@@ -129,7 +130,7 @@ def _parts(
     objective = Objective(loss, supply.first.plain.grid)
     total = -(-len(pairs) // settings.batch) * settings.epochs
     engine = Engine(network, objective, settings, total, accelerator, job.seed)
-    validation = _validation(job, recipe, settings, device, allowed // 4)
+    validation = _validation(job, recipe, settings, features, allowed // 4)
     capacity = least(accelerator, supply.capacity(3 * allowed // 4, settings.batch))  # it orders the pairs
     return Parts(engine, supply, validation, settings, job.seed), capacity
 
@@ -153,14 +154,15 @@ def _check_width(job: TrainingJob, network: nn.Module, settings: TrainingSetting
 
 
 def _validation(
-    job: TrainingJob, recipe: Recipe, settings: TrainingSettings, device: str, memory: int
+    job: TrainingJob, recipe: Recipe, settings: TrainingSettings, features: LoadedMethod, memory: int
 ) -> Validation | None:
     split = validation_split(job.benchmark, settings.validation) if settings.validation_pairs else ""
     if not split:
         return None
-    features = load_features(recipe, job.recipe, job.seed, False, settings.features, device, job.weights)
     matcher, _ = build_matcher(recipe.matcher or {}, f"{job.recipe}: [matcher]")
-    return Validation(features, matcher, job.benchmark, split, settings.validation_pairs, job.seed, memory)
+    return Validation(
+        without_mirrored(features), matcher, job.benchmark, split, settings.validation_pairs, job.seed, memory
+    )
 
 
 def _identity(
