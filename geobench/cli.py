@@ -6,6 +6,7 @@ import pkgutil
 import sys
 import warnings
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -15,18 +16,25 @@ from geobench.errors import GeobenchError, GeobenchWarning, nearest_names
 from geobench.version import __version__
 
 
+def _verb(module: str) -> str:
+    return module.rstrip("_").replace("_", "-")
+
+
 class VerbGroup(click.Group):
-    """A click group whose commands are the modules of :mod:`geobench.verbs`, imported when called."""
+    """A click group whose commands are the modules of :mod:`geobench.verbs`, imported when called.
+
+    A verb that Python keeps for itself has an underscore at the end of its module's name: ``import_``.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs, sorted."""
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(verbs.__path__))
+        return sorted(_verb(module.name) for module in pkgutil.iter_modules(verbs.__path__))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Return the verb called ``name``."""
         if name not in self.list_commands(ctx):
             return None
-        module = import_module(f"geobench.verbs.{name.replace('-', '_')}")
+        module = import_module(f"geobench.verbs.{name.replace('-', '_')}{'_' * iskeyword(name)}")
         command: click.Command = module.command
         return command
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.prediction_columns import numbers, plain, texts, whole_numbers
-from geobench.files import read_json_list, read_table
+from geobench.files import read_json_list
 
 PICKLES = frozenset({".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".joblib"})
 PAGE = "docs/predictions.md"
@@ -85,9 +86,12 @@ def _from_csv(path: Path) -> AnswerRows:
 
 def _from_parquet(path: Path) -> AnswerRows:
     try:
-        return _from_table(read_table(path), path)
-    except (pa.ArrowException, ValueError) as error:
+        with pq.ParquetFile(path) as file:  # this file alone: a folder's name is no column, as in read_table
+            table = file.read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({plain(error)}); write it again") from error
+    return _from_table(table, path)
 
 
 def _from_json(path: Path) -> AnswerRows:
@@ -112,13 +116,13 @@ def _text(cell: object) -> str | None:
 
 
 def _from_npz(path: Path) -> AnswerRows:
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: not a readable NPZ file (no archive); write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files} if hasattr(archive, "files") else {}
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path}: not a readable NPZ file ({plain(error)}); write it again") from error
+            arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # NumPy lets through whatever its header parser or zlib meets in a damaged file
-        what = "holds pickled objects, or is damaged" if "pickle" in str(error) else "not a readable NPZ file"
+        what = "holds pickled objects" if "Object arrays" in str(error) else "not a readable NPZ file"
         raise InputError(f"{path}: {what} ({plain(error)}); save plain numbers and texts") from error
     marked = arrays.pop("fingerprint", None)
     given = None if marked is None else str(marked.reshape(-1)[0]) if marked.size == 1 else ""
@@ -190,8 +194,9 @@ def _from_table(table: pa.Table, path: Path, *, dense: bool = False, fingerprint
     nth = "nth" in found and "keypoint" not in found
     absent = [name for name in (*needed, "nth" if nth else "keypoint", "x", "y") if name not in found]
     if absent:
+        shown = [" ".join(name.split())[:40] for name in found[:20]]
         raise InputError(
-            f"{path}: column {absent[0]!r} is missing{nearest_names(absent[0], found)}; predictions have "
+            f"{path}: column {absent[0]!r} is missing{nearest_names(absent[0], shown)}; predictions have "
             f"pair (or source and target), keypoint (or nth), x and y ({PAGE})"
         )
     named = "source" in found and "target" in found
