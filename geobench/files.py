@@ -96,7 +96,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}); build or fetch it again") from error
+        told = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not a readable Parquet file ({told}); build or fetch it again") from error
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

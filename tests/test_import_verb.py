@@ -40,7 +40,7 @@ def test_an_import_is_scored_and_ranked(tiny: Benchmark, answers: Path, capsys: 
     assert made.record.imported is not None
     assert made.record.imported.source == "a paper"
     assert run(["leaderboard", str(answers.parent / "runs"), "--format", "csv"]) == 0
-    assert "Theirs†,tiny,test,standard,per_image,100.0000" in capsys.readouterr().out
+    assert "Theirs†°,tiny,test,standard,per_image,100.0000" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ SETTINGS = ("intra-species", "cross-species", "cross-family")
 TRUTH_MARK = "‡"
 MIRROR_MARK = "†"
 FAILURE_MARK = "§"
+IMPORTED_MARK = "°"
 TRAINED_MARK = "¶"
-MARKS = (MIRROR_MARK, TRUTH_MARK, FAILURE_MARK, TRAINED_MARK)
+MARKS = (MIRROR_MARK, TRUTH_MARK, FAILURE_MARK, IMPORTED_MARK, TRAINED_MARK)
 DIFFERENCE_MARK = " (measured - printed)"
 
 
@@ -168,6 +169,7 @@ def _row_name(run: Run) -> str:
         MIRROR_MARK: record.method.uses_mirror_index,
         TRUTH_MARK: record.method.knows_truth,
         FAILURE_MARK: record.n_pairs_failed > 0,
+        IMPORTED_MARK: record.imported is not None,
     }
     return record.method.title + "".join(mark for mark, true in applies.items() if true)
 
@@ -222,6 +224,7 @@ def _mark_notes(methods: Sequence[str]) -> list[str]:
         MIRROR_MARK: "is told which query points are mirror partners",
         TRUTH_MARK: "is given the answer: a bound, not ranked",
         FAILURE_MARK: "failed on some pairs, which count as wrong",
+        IMPORTED_MARK: "predicted elsewhere and imported",
         TRAINED_MARK: "was trained on the training split of the benchmark",
     }
     return [f"{mark} {meaning}" for mark, meaning in marks.items() if mark in "".join(methods)]

@@ -15,7 +15,8 @@ from geobench.errors import InputError, nearest_names
 
 SETTINGS = ("unsupervised", "unsupervised-mirror-index", "supervised")
 SUBSETS = ("all", "geometry_aware")
-METRICS = ("per_point", "per_image", "accuracy")
+METRICS = ("per_point", "per_image", "accuracy", "cycle_2", "cycle_3", "unstated")
+THRESHOLDS = ("bbox", "image", "padded-keypoints")
 
 
 class _Column(NamedTuple):
@@ -29,6 +30,7 @@ def load_published(folder: Path | None = None) -> pd.DataFrame:
 
     Columns (the same as in the files, see ``results/published/README.md``): ``method``, ``setting``,
     ``benchmark``, ``split``, ``scope``, ``subset``, ``metric``, ``source`` and ``note`` are text;
+    ``trained_on`` (``benchmark:split``, several apart by blanks), ``frame`` and ``threshold`` are text;
     ``alpha`` is float64, a fraction of the reference size, NaN where the metric is ``accuracy``;
     ``value`` is float64, in percent (0 to 100); ``fine_tuned_backbone`` and ``mirror_index`` are bool.
     The numbers are copied from the papers, not measured by this code.
@@ -131,7 +133,14 @@ def _alpha_wrong(text: pd.DataFrame) -> np.ndarray:
     return np.where(has_threshold, ~good, (text["alpha"] != "").to_numpy())
 
 
+def _threshold_wrong(text: pd.DataFrame) -> np.ndarray:
+    has_threshold = (text["metric"] != "accuracy").to_numpy()
+    return np.where(has_threshold, ~text["threshold"].isin(THRESHOLDS).to_numpy(), (text["threshold"] != "").to_numpy())
+
+
 _TEXT = r"\S(.*\S)?"
+_SEEN = r"([a-z0-9-]+:[a-z0-9/-]+( [a-z0-9-]+:[a-z0-9/-]+)*)?|unstated"
+_FRAME = r"original|unstated|(pad|squash|longest-side)-[1-9][0-9]*"
 _SCOPE = r"all|[a-z_]+:\S(.*\S)?"
 
 # A benchmark or a category nobody has seen here yet is welcome; a setting, subset or metric is not, since
@@ -148,6 +157,11 @@ _COLUMNS = {
     "value": _Column(_outside_percent, "a percentage from 0 to 100"),
     "fine_tuned_backbone": _one_of("fine_tuned_backbone", ("true", "false"), "true or false"),
     "mirror_index": _one_of("mirror_index", ("true", "false"), "true or false"),
+    "trained_on": _matching("trained_on", _SEEN, "benchmark:split (several apart by one blank), 'unstated' or empty"),
+    "frame": _matching("frame", _FRAME, "a frame, such as 'pad-840', 'original' or 'unstated'"),
+    "threshold": _Column(
+        _threshold_wrong, f"one of {', '.join(THRESHOLDS)} (empty where the metric is 'accuracy')", THRESHOLDS
+    ),
     "source": _matching("source", _TEXT, "a citation (no blank at either end)"),
     "note": _matching("note", rf"({_TEXT})?", "text without a blank at either end"),
 }

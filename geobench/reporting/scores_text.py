@@ -108,7 +108,9 @@ def _title(run: Run, protocol: Protocol) -> str:
 
 
 def _footer(run: Run) -> str:
-    cost = run.record.cost
+    cost, imported = run.record.cost, run.record.imported
+    if imported is not None:
+        return f"imported from {imported.file} ({imported.sha256[:12]})\nrun: {run.folder}"
     per_image = 1000 * cost.describe_s / max(cost.n_described + cost.n_read, 1)
     what = "described" if not cost.n_read else "described or read" if cost.n_described else "read"
     per_pair = 1000 * cost.match_s / max(run.record.n_pairs_effective, 1)

@@ -120,7 +120,7 @@ def test_markdown_escapes_bars() -> None:
 
 def test_published_rows_stand_beside_and_never_compete() -> None:
     made = with_published(board(), alpha=0.10, metric="per_image")
-    row = made.methods.index("GeoAware (printed)")
+    row = made.methods.index("GeoAware¶ (printed)")
     assert made.values[row, 0] == pytest.approx(87.5)
     assert not made.competes[row]
     assert not is_best(made)[row].any()
@@ -129,9 +129,9 @@ def test_published_rows_stand_beside_and_never_compete() -> None:
 
 def test_geometry_aware_figures_printed_per_point_stay_out_of_a_per_image_table() -> None:
     made = with_published(board(), alpha=0.10, metric="per_image")
-    assert np.isnan(made.values[made.methods.index("GeoAware (printed)"), 1])
+    assert np.isnan(made.values[made.methods.index("GeoAware¶ (printed)"), 1])
     per_point = with_published(board(metric="per_point"), alpha=0.10, metric="per_point")
-    assert per_point.values[per_point.methods.index("GeoAware (printed)"), 1] == pytest.approx(82.8)
+    assert per_point.values[per_point.methods.index("GeoAware¶ (printed)"), 1] == pytest.approx(82.8)
 
 
 def test_published_alone() -> None:

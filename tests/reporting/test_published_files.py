@@ -26,6 +26,9 @@ GOOD = {
     "value": "77.7",
     "fine_tuned_backbone": "false",
     "mirror_index": "false",
+    "trained_on": "",
+    "frame": "pad-840",
+    "threshold": "bbox",
     "source": "Some paper, Table 2",
     "note": "",
 }
@@ -77,6 +80,13 @@ def test_files_are_read_in_order_of_name(tmp_path: Path) -> None:
         ("value", "77,7"),
         ("fine_tuned_backbone", "True"),
         ("mirror_index", ""),
+        ("trained_on", "spair71k"),
+        ("trained_on", "a:train,b:train"),
+        ("frame", ""),
+        ("frame", "pad"),
+        ("frame", "original-840"),
+        ("threshold", ""),
+        ("threshold", "box"),
         ("source", ""),
         ("note", "two\nlines"),
     ],
@@ -104,7 +114,7 @@ def _add_one(cells: list[str]) -> list[str]:
     return [*cells, "more"]
 
 
-@pytest.mark.parametrize(("change", "column"), [(_drop_last, "'note'"), (_add_one, "14")])
+@pytest.mark.parametrize(("change", "column"), [(_drop_last, "'note'"), (_add_one, "17")])
 def test_a_row_of_wrong_width(tmp_path: Path, change: Callable[[list[str]], list[str]], column: str) -> None:
     path = write(tmp_path, [list(COLUMNS), list(GOOD.values()), change(list(GOOD.values()))])
     with pytest.raises(InputError) as caught:
@@ -116,8 +126,8 @@ def test_a_row_of_wrong_width(tmp_path: Path, change: Callable[[list[str]], list
     ("header", "place"),
     [
         ([], 1),
-        (list(COLUMNS[:-1]), 13),
-        ([*COLUMNS, "year"], 14),
+        (list(COLUMNS[:-1]), 16),
+        ([*COLUMNS, "year"], 17),
         (["method", "benchmark", "setting", *COLUMNS[3:]], 2),
     ],
 )
@@ -169,6 +179,7 @@ def test_what_is_written_is_what_is_read(
         "subset": subset,
         "metric": metric,
         "alpha": "" if metric == "accuracy" else repr(alpha),
+        "threshold": "" if metric == "accuracy" else "bbox",
         "value": repr(value),
         "mirror_index": str(mirror).lower(),
     }

@@ -1,0 +1,145 @@
+"""Rows of the paper's tables: measured, printed, their difference, and dashes with the command that fills them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from geobench.embedded import RENDERED
+from geobench.errors import InputError
+from geobench.evaluation.runs import Run
+from geobench.reporting.leaderboard import (
+    DIFFERENCE_MARK,
+    FAILURE_MARK,
+    MIRROR_MARK,
+    TRAINED_MARK,
+    TRUTH_MARK,
+    saw_training_split,
+)
+from geobench.reporting.method_notes import ANY
+from geobench.reporting.paper_layout import PaperColumn, PaperRow, RowKind
+from geobench.reporting.published_rows import PRINTED_MARK
+from geobench.reporting.training_data import trained_on_split
+
+_MEANINGS = {
+    MIRROR_MARK: "is told which query points are mirror partners",
+    TRUTH_MARK: "is given the answer: a bound, not ranked",
+    FAILURE_MARK: "failed on some pairs, which count as wrong",
+    TRAINED_MARK: "was trained on the training split of a benchmark of its row",
+}
+
+
+def row_notes(rows: Sequence[PaperRow], published: bool) -> list[str]:
+    """Return what the marks in the names of the rows mean."""
+    names = "".join(row.name for row in rows)
+    notes = [f"{mark} {meaning}" for mark, meaning in _MEANINGS.items() if mark in names]
+    if published:
+        notes.append(f"{PRINTED_MARK.strip()}: copied from the paper, not measured here, not ranked")
+    return notes
+
+
+def section_of(run: Run) -> str:
+    """Return the kind of supervision of a run's method, a key of SECTIONS."""
+    method = run.record.method
+    if method.knows_truth or method.setting.startswith("sanity"):
+        return "check"
+    if method.recipe.get("trained_on") or method.setting.startswith(("supervised", "trained")):
+        return "supervised"
+    return "unsupervised-mirror-index" if method.uses_mirror_index else "unsupervised"
+
+
+def paper_row(
+    columns: Sequence[PaperColumn], name: str, section: str, runs: Sequence[Run], recipes: Mapping[str, str]
+) -> PaperRow:
+    """Return the row of one method.
+
+    Args:
+        columns: of the table.
+        name: of the method, without marks.
+        section: kind of supervision, a key of SECTIONS.
+        runs: of the method; with none, the row is dashes.
+        recipes: what ``--method`` takes, by benchmark or under ``*``, to measure what is missing.
+    """
+    methods = [run.record.method for run in runs]
+    marks = {
+        MIRROR_MARK: any(method.uses_mirror_index for method in methods),
+        TRUTH_MARK: any(method.knows_truth for method in methods),
+        FAILURE_MARK: any(run.record.n_pairs_failed for run in runs),
+        TRAINED_MARK: any(saw_training_split(run) for run in runs),
+    }
+    values = np.full(len(columns), np.nan)
+    for run in runs:
+        fill(values, columns, run, section)
+    kind: RowKind = "bound" if section == "check" else "measured"
+    folders = {run.record.benchmark.name: run.record.benchmark.folder for run in runs}
+    marked = name + "".join(mark for mark, true in marks.items() if true)
+    done = {(run.record.benchmark.name, run.record.benchmark.split) for run in runs}
+    places = dict.fromkeys((column.benchmark, column.split) for column in columns)
+    missing = [place for place in places if place not in done]
+    return PaperRow(section, marked, kind, values, eval_commands(recipes, missing, folders))
+
+
+def fill(values: Float64[np.ndarray, " c"], columns: Sequence[PaperColumn], run: Run, section: str) -> None:
+    """Put the figures of a run, in percent, where they belong among the ``values`` of a row.
+
+    Raises:
+        InputError: the run was not scored at the threshold of a column.
+    """
+    asked, scores = run.record.benchmark, run.scores()
+    keys = zip(scores.scope, scores.subset, scores.metric, scores.alpha.round(6), strict=True)
+    table = dict(zip(keys, scores.value, strict=True))
+    for place, column in enumerate(columns):
+        if (column.benchmark, column.split) == (asked.name, asked.split):
+            key = (column.scope, column.subset, column.metric_in(section), round(column.alpha, 6))
+            if column.scope == "all" and key not in table:
+                known = ", ".join(f"{alpha:g}" for alpha in sorted(scores.alpha.dropna().unique()))
+                raise InputError(f"{run.folder}: no {key[2]} score at alpha {column.alpha:g}; scored at {known}")
+            values[place] = 100 * table.get(key, np.nan)
+
+
+def eval_commands(
+    recipes: Mapping[str, str], missing: Sequence[tuple[str, str]], folders: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the command lines that measure what is missing, by benchmark.
+
+    Args:
+        recipes: what ``--method`` takes, by benchmark or under ``*``.
+        missing: benchmarks and splits.
+        folders: where benchmarks are, by name; where one is unknown the command has its name in capitals.
+    """
+    splits: dict[str, list[str]] = {}
+    for benchmark, split in missing:
+        splits.setdefault(benchmark, []).append(split)
+    lines = {}
+    for benchmark, names in splits.items():
+        method = recipes.get(benchmark, recipes.get(ANY))
+        if method is not None:
+            known = benchmark if benchmark in RENDERED else folders.get(benchmark, benchmark.upper())
+            asked = " ".join(f"--split {name}" for name in names)
+            lines[benchmark] = f"geobench eval --method {method} --benchmark {known} {asked}"
+    return lines
+
+
+def beside(columns: Sequence[PaperColumn], name: str, cells: pd.DataFrame, own: Sequence[PaperRow]) -> list[PaperRow]:
+    """Return the printed row of a method, and the difference to its measured one (``own``, where there is one)."""
+    printed = printed_row(columns, name, cells)
+    difference = own[0].values - printed.values if own else np.full(len(columns), np.nan)
+    if np.isnan(difference).all():
+        return [printed]
+    return [printed, PaperRow(printed.section, f"{name}{DIFFERENCE_MARK}", "difference", difference)]
+
+
+def printed_row(columns: Sequence[PaperColumn], name: str, cells: pd.DataFrame) -> PaperRow:
+    """Return a method's printed row of a table; ``cells`` are its published figures."""
+    section = str(cells.setting.iloc[0])
+    keys = zip(cells.benchmark, cells.split, cells.scope, cells.subset, cells.metric, cells.alpha.round(6), strict=True)
+    table = dict(zip(keys, cells.value, strict=True))
+    wanted = [(c.benchmark, c.split, c.scope, c.subset, c.metric_in(section), round(c.alpha, 6)) for c in columns]
+    seen = zip(cells.trained_on, cells.benchmark, strict=True)
+    trained = any(trained_on_split(text.split(), benchmark) for text, benchmark in seen)
+    marks = MIRROR_MARK * bool(cells.mirror_index.any()) + TRAINED_MARK * trained
+    values = np.array([table.get(key, np.nan) for key in wanted], dtype=np.float64)
+    return PaperRow(section, f"{name}{marks}{PRINTED_MARK}", "printed", values)
