@@ -47,18 +47,23 @@ class VerbGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_HELP = """Benchmarks, methods and trustworthy tables for geometry-aware semantic correspondence.
+
+\b
+Two commands to begin with:
+  geobench demo                                       everything, offline, in a minute
+  geobench eval --method dense-sift --benchmark quadrupeds
+
+Add --debug anywhere to see the traceback of an error.
+"""
+
+
+@click.group(
+    cls=VerbGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="geobench")
 def cli() -> None:
-    r"""Benchmarks, methods and trustworthy tables for geometry-aware semantic correspondence.
-
-    \b
-    Two commands to begin with:
-      geobench demo                                       everything, offline, in a minute
-      geobench eval --method dense-sift --benchmark quadrupeds
-
-    Add --debug anywhere to see the traceback of an error.
-    """
+    """Start a verb."""
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
