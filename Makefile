@@ -10,10 +10,10 @@ demo: $(STAMP)          ## build the embedded benchmark, run methods on it, show
 	$(BIN)/geobench demo --out demo
 
 test: $(STAMP)          ## every test that takes under half a minute
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 test-all: $(STAMP)      ## the slow ones too
-	$(BIN)/pytest -n auto -m "slow or not slow"
+	$(BIN)/pytest -n auto --dist loadgroup -m "slow or not slow"
 
 lint: $(STAMP)          ## ruff (lint and format), mypy strict, and docs in step with the code
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from geobench.cli import run
 from geobench.demo import METHODS, SETTINGS, demonstrate
 
 README = Path(__file__).parents[1] / "README.md"
+pytestmark = pytest.mark.xdist_group("demo")  # one process makes the demonstration for all
 
 
 @pytest.fixture(scope="module")
