@@ -9,11 +9,12 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP)          ## build the embedded benchmark, run methods on it, show the leaderboard
 	$(BIN)/geobench demo --out demo
 
+# One thread per worker: a worker per core is what -n auto makes, and threads of several would wait for each other.
 test: $(STAMP)          ## every test that takes under half a minute
-	$(BIN)/pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadgroup
 
 test-all: $(STAMP)      ## the slow ones too
-	$(BIN)/pytest -n auto --dist loadgroup -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadgroup -m "slow or not slow"
 
 lint: $(STAMP)          ## ruff (lint and format), mypy strict, and docs in step with the code
 	$(BIN)/ruff check .
