@@ -9,7 +9,9 @@ import pandas as pd
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import UsageError, nearest_names
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.error_groups import BY, Groups, everything
+from geobench.evaluation.error_intervals import error_intervals
 from geobench.evaluation.gap import geometry_gap
 from geobench.evaluation.landings import Landings, landings
 from geobench.evaluation.on_instance import Extent
@@ -29,6 +31,7 @@ def error_table(
     by: Sequence[str] = (),
     extent: Extent = "mask",
     split: str = "",
+    bootstrap: Bootstrap | None = None,
 ) -> pd.DataFrame:
     """Return one row for all answers and one per group.
 
@@ -36,6 +39,7 @@ def error_table(
     :data:`geobench.evaluation.taxonomy.KINDS`, which add to 1; ``pck_dagger``; ``left_right_confusion`` of
     ``left_right_n`` answers; GECO's counts (:func:`geobench.evaluation.swaps.geco_cases`; ``n_01`` and ``n_00`` of
     all answers only); ``standard``, ``geometry_aware`` and ``gap`` with the suffix ``_per_image`` or ``_per_point``.
+    With ``bootstrap``, the columns of :func:`geobench.evaluation.error_intervals.error_intervals` come last.
 
     Args:
         benchmark: where instances and skeletons are.
@@ -46,6 +50,7 @@ def error_table(
         by: divisions, names of :data:`geobench.evaluation.error_groups.BY`.
         extent: what counts as on the instance.
         split: name of the split, for error messages.
+        bootstrap: how to make intervals; none by default.
 
     Raises:
         UsageError: a division is unknown, or the benchmark does not have what it divides by.
@@ -61,7 +66,10 @@ def error_table(
     table = pd.concat(tables, ignore_index=True)
     for name, count in geco_unasked(benchmark, pairs, protocol).items():
         table[name] = pd.array([count, *[None] * (len(table) - 1)], dtype="Int64")
-    return table
+    if bootstrap is None:
+        return table
+    ends = [error_intervals(benchmark, found, result, one, bootstrap) for one in divisions]
+    return pd.concat([table, pd.concat(ends, ignore_index=True)], axis=1)
 
 
 def _rows(

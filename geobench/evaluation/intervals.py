@@ -11,9 +11,36 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import ndtr, ndtri
 
-from geobench.evaluation.bootstrap import IntervalMethod, Resampled
+from geobench.evaluation.bootstrap import (
+    MINIMUM_EITHER,
+    MINIMUM_IMAGES,
+    Bootstrap,
+    IntervalMethod,
+    Resampled,
+    resample,
+)
+from geobench.evaluation.ratios import Ratios, n_images, n_right_and_wrong
 
 POWER = 0.8
+
+
+def image_intervals(
+    images: Ratios, bootstrap: Bootstrap, scope: str
+) -> tuple[Float64[np.ndarray, "j k"], Float64[np.ndarray, "j k"]]:
+    """Return the lower and upper ends of the intervals of one scope's figures; NaN where there are too few images.
+
+    Args:
+        images: parts and wholes of each image; may be none.
+        bootstrap: how to make intervals.
+        scope: its name, which the draws depend on.
+    """
+    right, wrong = n_right_and_wrong(images)
+    enough = (n_images(images) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER)
+    if not enough.any():
+        return np.full(enough.shape, np.nan), np.full(enough.shape, np.nan)
+    resampled = resample(images, bootstrap.resamples, bootstrap.generator(scope))
+    low, high = interval(resampled, bootstrap.method, bootstrap.level)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
 def interval(

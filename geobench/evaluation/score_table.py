@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
-from geobench.evaluation.bootstrap import MINIMUM_EITHER, MINIMUM_IMAGES, Bootstrap, resample
-from geobench.evaluation.intervals import interval
+from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.intervals import image_intervals
 from geobench.evaluation.pck import Tally, counted, per_image, per_point
 from geobench.evaluation.protocol import Averaging, Protocol
-from geobench.evaluation.ratios import Ratios, n_images, n_right_and_wrong
+from geobench.evaluation.ratios import Ratios, n_images
 from geobench.evaluation.scopes import Scopes
 
 SUBSETS = ("all", "geometry_aware")
@@ -78,10 +78,5 @@ def _intervals(
     if bootstrap is None:
         return low, high
     for row, (name, some) in enumerate(zip(scopes.names, images, strict=True)):
-        right, wrong = n_right_and_wrong(some)
-        enough = (n_images(some) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER)
-        if enough.any():
-            resampled = resample(some, bootstrap.resamples, bootstrap.generator(name))
-            ends = interval(resampled, bootstrap.method, bootstrap.level)
-            low[row], high[row] = (np.where(enough, end, np.nan) for end in ends)
+        low[row], high[row] = image_intervals(some, bootstrap, name)
     return low, high

@@ -11,6 +11,7 @@ import pandas as pd
 from geobench.benchmark import Benchmark
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.answers import asked_and_answered
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.error_table import error_table
 from geobench.evaluation.landings import landings
 from geobench.evaluation.on_instance import Extent
@@ -46,6 +47,7 @@ def errors_of_runs(
     alpha: float = 0.10,
     by: Sequence[str] = (),
     extent: Extent = "mask",
+    bootstrap: Bootstrap | None = None,
 ) -> pd.DataFrame:
     """Return :func:`geobench.evaluation.error_table.error_table` of every run, one below the other.
 
@@ -58,6 +60,7 @@ def errors_of_runs(
         alpha: the PCK threshold.
         by: divisions.
         extent: what counts as on the instance.
+        bootstrap: how to make intervals; none by default.
 
     Raises:
         InputError: a run is unfinished, two were counted under different protocols or made on different benchmarks, or
@@ -82,7 +85,8 @@ def errors_of_runs(
             raise InputError(
                 f"{run.folder}: protocol {counted.name!r} {found.reason} than {own.name!r}; choose another"
             )
-        table = error_table(data, pairs, predictions, counted, alpha=alpha, by=by, extent=extent, split=asked.split)
+        options: dict[str, Any] = {"alpha": alpha, "by": by, "extent": extent, "bootstrap": bootstrap}
+        table = error_table(data, pairs, predictions, counted, split=asked.split, **options)
         about: list[Any] = [run.record.method.title, asked.name, asked.split, run.record.id, counted.fingerprint, alpha]
         for place, (name, value) in enumerate(zip(_ABOUT, about, strict=True)):
             table.insert(place, name, value)
@@ -94,14 +98,13 @@ _ABOUT = ("method", "benchmark", "split", "run", "protocol", "alpha")
 
 
 def kinds_table(errors: pd.DataFrame, title: str) -> PlainTable:
-    """Return the share of each kind of error in percent, one row per run and group."""
+    """Return the share of each kind of error in percent, and its interval if it has one; one row per run and group."""
     header = [*_lead(errors), "n", *_KINDS.values(), "PCK†"]
     rows = [
         [
             *_lead_cells(errors, row),
             f"{row['n']:,}",
-            *(percent(row[kind]) for kind in KINDS),
-            percent(row["pck_dagger"]),
+            *(_with_interval(row, name) for name in (*KINDS, "pck_dagger")),
         ]
         for row in _records(errors)
     ]
@@ -114,7 +117,7 @@ def swaps_table(errors: pd.DataFrame) -> PlainTable:
     header = [*_lead(errors), "left/right confused", "of", *_SWAPS.values()]
     rows = []
     for row in _records(errors):
-        cells = [percent(row["left_right_confusion"]), f"{row['left_right_n']:,}"]
+        cells = [_with_interval(row, "left_right_confusion"), f"{row['left_right_n']:,}"]
         rows.append([*_lead_cells(errors, row), *cells, *(_case(row, name) for name in _SWAPS)])
     notes = [
         "left/right confused: nearer to the mirror partner, where both are visible; 50: guessed",
@@ -185,6 +188,13 @@ def _lead_cells(errors: pd.DataFrame, row: Row) -> list[str]:
 
 def _records(errors: pd.DataFrame) -> list[Row]:
     return list(errors.to_dict("records"))
+
+
+def _with_interval(row: Row, name: str) -> str:
+    """Return a share in percent, and in brackets the ends of its interval where it has one."""
+    low = row.get(f"{name}_low")
+    text = percent(row[name])
+    return text if pd.isna(low) else f"{text} [{percent(low)}, {percent(row[f'{name}_high'])}]"
 
 
 def _case(row: Row, name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from geobench.benchmark import Benchmark
 from geobench.errors import InputError, UsageError
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.on_instance import Extent
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
@@ -18,6 +19,7 @@ from geobench.reporting.errors_table import (
     swaps_table,
 )
 from geobench.reporting.plain_table import PlainTable, frame_csv, render_plain
+from geobench.reporting.scores_text import interval_sentence
 
 
 def errors_text(
@@ -29,6 +31,7 @@ def errors_text(
     alpha: float = 0.10,
     by: Sequence[str] = (),
     extent: Extent = "mask",
+    bootstrap: Bootstrap | None = None,
 ) -> str:
     """Return the errors of runs as text: three tables, or as CSV one with every column, shares from 0 to 1.
 
@@ -42,12 +45,15 @@ def errors_text(
         alpha: the PCK threshold.
         by: divisions.
         extent: what counts as on the instance.
+        bootstrap: how to make intervals; none by default.
 
     Raises:
         InputError: no run is finished; see :func:`geobench.reporting.errors_table.errors_of_runs`.
     """
     finished = _finished(runs)
-    errors = errors_of_runs(finished, benchmark=benchmark, protocol=protocol, alpha=alpha, by=by, extent=extent)
+    errors = errors_of_runs(
+        finished, benchmark=benchmark, protocol=protocol, alpha=alpha, by=by, extent=extent, bootstrap=bootstrap
+    )
     if style == "csv":
         return frame_csv(errors)
     counted = protocol or Protocol.model_validate(finished[0].record.protocol)
@@ -60,8 +66,9 @@ def errors_text(
     tables = [kinds_table(errors, title), swaps_table(errors), gap_table(errors)]
     notes = [f"left out, unfinished or failed: {run.folder}" for run in runs if run not in finished]
     limited = [f"limited to a part of the split: {run.folder}" for run in finished if run.record.benchmark.limit]
+    made = [f"in brackets: {interval_sentence(bootstrap.record())}"] if bootstrap else []
     last = tables[-1]
-    tables[-1] = PlainTable(last.header, last.rows, last.title, [*last.notes, *notes, *limited], last.left)
+    tables[-1] = PlainTable(last.header, last.rows, last.title, [*last.notes, *made, *notes, *limited], last.left)
     return "\n".join(render_plain(table, style) for table in tables)
 
 

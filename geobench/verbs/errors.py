@@ -26,6 +26,7 @@ _BY = ("category", "azimuth", "keypoint", "type", "visible", "difficulty")
     show_default=True,
     help="What is on the instance: its mask where the dataset has one, or its box.",
 )
+@click.option("--intervals", is_flag=True, help="Show confidence intervals; CSV always has them.")
 @click.option("--confusion", is_flag=True, help="Show which keypoint is taken for which, of one run.")
 @click.option("--category", help="With --confusion: count the pairs of one label only.")
 @click.option(
@@ -38,6 +39,7 @@ def command(
     protocol: str | None,
     benchmark: str | None,
     extent: Extent,
+    intervals: bool,
     confusion: bool,
     category: str | None,
     style: str,
@@ -47,6 +49,7 @@ def command(
     Every answer is of one kind; what decides is in docs/errors.md. Runs of different protocols are not put together.
     """
     from geobench.api import load_benchmark
+    from geobench.evaluation.bootstrap import Bootstrap
     from geobench.evaluation.protocol import find_protocol
     from geobench.evaluation.runs import find_runs
     from geobench.reporting.errors_text import confusion_text, errors_text
@@ -57,5 +60,8 @@ def command(
     if confusion:
         text = confusion_text(found, style, benchmark=data, protocol=counted, category=category)
     else:
-        text = errors_text(found, style, benchmark=data, protocol=counted, alpha=alpha, by=by, extent=extent)
+        bootstrap = Bootstrap() if intervals or style == "csv" else None
+        text = errors_text(
+            found, style, benchmark=data, protocol=counted, alpha=alpha, by=by, extent=extent, bootstrap=bootstrap
+        )
     click.echo(text, nl=False)

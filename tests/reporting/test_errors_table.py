@@ -21,6 +21,7 @@ from geobench.methods.loader import load_method
 from geobench.reporting.errors_table import confusion_of_run, confusion_table, errors_of_runs, kinds_table
 from geobench.reporting.errors_text import confusion_text, errors_text
 from geobench.reporting.plain_table import PlainTable, render_plain, tex
+from tests.conftest import make_tiny_benchmark
 
 
 @pytest.fixture
@@ -71,6 +72,27 @@ def test_every_style(runs: Path) -> None:
     for row in rows:
         assert sum(float(row[kind]) for kind in KINDS) == pytest.approx(1, abs=1e-5)
         assert row["alpha"] == "0.100000"
+
+
+def test_intervals_are_shown_when_asked_for_and_always_in_csv(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = make_tiny_benchmark(tmp_path / "raw", n=26)
+    benchmark.save(tmp_path / "tiny")
+    predict_jobs([Job(load_method("random"), benchmark, "test", find_protocol("default"))], tmp_path / "runs")
+    asked = ["errors", str(tmp_path / "runs"), "--benchmark", str(tmp_path / "tiny")]
+    assert geobench([*asked, "--format", "csv"]) == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    low, value, high = (float(row[f"other_keypoint{end}"]) for end in ("_low", "", "_high"))
+    assert low < value < high
+    assert row["no_answer_low"] == row["no_answer_high"] == ""
+    shown = f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    assert geobench([*asked, "--intervals"]) == 0
+    text = capsys.readouterr().out
+    assert shown in text
+    assert "in brackets: 95% confidence interval (BCa bootstrap of the target images, 10,000 resamples, seed 0)" in text
+    assert geobench(asked) == 0
+    assert "[" not in capsys.readouterr().out
 
 
 def test_the_confusion_matrix(runs: Path) -> None:
