@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
+from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.pose_intervals import pose_intervals
 from geobench.evaluation.pose_run import PoseRun
 from geobench.evaluation.pose_templates import TemplateSet
 from geobench.evaluation.pose_vote import CHANCE, COLUMNS, LEFT, VIEWS
 from geobench.reporting.leaderboard import Column, Leaderboard
 from geobench.reporting.published_rows import POSE_METRIC, with_published
+from geobench.reporting.scores_text import interval_sentence
 
 CHANCE_ROW = "chance (guessing)"
 
@@ -80,11 +84,22 @@ def _notes(truth: Int64[np.ndarray, " t"], templates: Sequence[TemplateSet]) -> 
     ]
 
 
-def pose_record(accuracies: Mapping[str, float], truth: Int64[np.ndarray, " t"]) -> dict[str, Any]:
-    """Return a JSON-ready record per column: share of right answers (None where nothing is asked), n, chance."""
+def pose_record(
+    accuracies: Mapping[str, float], truth: Int64[np.ndarray, " t"], ends: Mapping[str, tuple[float, float]]
+) -> dict[str, Any]:
+    """Return a JSON-ready record per column: share of right answers, its interval, n, chance.
+
+    The share is None where nothing is asked, the interval where there are too few images.
+
+    Args:
+        accuracies: shares by column.
+        truth: views of the targets, numbers of VIEWS.
+        ends: of the intervals (:func:`geobench.evaluation.pose_intervals.pose_intervals`).
+    """
     return {
         name: {
             "accuracy": float(accuracies[name]) if count else None,
+            "interval": None if np.isnan(ends[name][0]) else list(ends[name]),
             "n": count,
             "chance": CHANCE[name],
             "chance_95": list(chance_interval(name, count)) if count else None,
@@ -93,23 +108,42 @@ def pose_record(accuracies: Mapping[str, float], truth: Int64[np.ndarray, " t"])
     }
 
 
-def board_of_runs(runs: Sequence[PoseRun], published: bool = False) -> Leaderboard:
-    """Return the table of several methods' answers to one task."""
+def board_of_runs(runs: Sequence[PoseRun], published: bool = False, bootstrap: Bootstrap | None = None) -> Leaderboard:
+    """Return the table of several methods' answers to one task.
+
+    Args:
+        runs: their answers.
+        published: as for :func:`pose_board`.
+        bootstrap: how to make intervals; none by default.
+    """
     task = runs[0].task
     rows: dict[str, Mapping[str, float]] = {}
     for run in runs:
         title = run.method.title if run.method.title not in rows else f"{run.method.title} ({run.method.name})"
         rows[title] = run.accuracies
-    return pose_board(task.benchmark.name, rows, task.targets.truth, task.templates, published)
+    board = pose_board(task.benchmark.name, rows, task.targets.truth, task.templates, published)
+    return board if bootstrap is None else _with_intervals(board, runs, bootstrap)
+
+
+def _with_intervals(board: Leaderboard, runs: Sequence[PoseRun], bootstrap: Bootstrap) -> Leaderboard:
+    """Return the table with the intervals of its first rows, which are ``runs``; the others have none."""
+    ends = np.full((2, *board.values.shape), np.nan)
+    for row, run in enumerate(runs):
+        found = pose_intervals(run, bootstrap)
+        ends[:, row] = 100 * np.array([found[column.subset] for column in board.columns]).T
+    note = f"in brackets: {interval_sentence(bootstrap.record())}"
+    return replace(board, ends=ends, notes=[note, *board.notes])
 
 
 def record_of_runs(runs: Sequence[PoseRun], *, targets: bool = False) -> dict[str, Any]:
-    """Return several methods' answers ready for JSON; with ``targets``, target by target."""
+    """Return several methods' answers ready for JSON, with intervals; with ``targets``, target by target."""
+    bootstrap = Bootstrap()
     return {
         "runs": [
             {
                 **run.record(),
-                "columns": pose_record(run.accuracies, run.task.targets.truth),
+                "intervals": bootstrap.record(),
+                "columns": pose_record(run.accuracies, run.task.targets.truth, pose_intervals(run, bootstrap)),
                 **({"targets": run.target_records()} if targets else {}),
             }
             for run in runs

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     "--format", "style", type=click.Choice(["table", "csv", "markdown", "latex"]), default="table", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--intervals", is_flag=True, help="Show the confidence interval of every figure; JSON always has them.")
 @click.option("--published", is_flag=True, help="Add the rows printed in the paper, marked as printed.")
 @click.option("--out", type=click.Path(path_type=Path), help="Also write everything, target by target, as JSON.")
 def command(
@@ -64,6 +65,7 @@ def command(
     images: Path | None,
     style: str,
     as_json: bool,
+    intervals: bool,
     published: bool,
     out: Path | None,
 ) -> None:
@@ -84,10 +86,13 @@ def command(
     settings = DistanceSettings(resolution, mask=mask)
     task = PoseTask.of(data, chosen, tolerance, unseen_categories=unseen_categories, limit=limit, seed=seed)
     runs = [run_pose(method, task, settings) for method in loaded]
-    _report(runs, style=style, as_json=as_json, published=published, out=out)
+    _report(runs, style=style, as_json=as_json, intervals=intervals, published=published, out=out)
 
 
-def _report(runs: list[PoseRun], *, style: str, as_json: bool, published: bool, out: Path | None) -> None:
+def _report(
+    runs: list[PoseRun], *, style: str, as_json: bool, intervals: bool, published: bool, out: Path | None
+) -> None:
+    from geobench.evaluation.bootstrap import Bootstrap
     from geobench.files import write_json
     from geobench.reporting.pose_table import board_of_runs, record_of_runs
     from geobench.reporting.tables import render
@@ -97,4 +102,4 @@ def _report(runs: list[PoseRun], *, style: str, as_json: bool, published: bool, 
     if as_json:
         click.echo(json.dumps(record_of_runs(runs), indent=2, ensure_ascii=False))
     else:
-        click.echo(render(board_of_runs(runs, published), style), nl=False)
+        click.echo(render(board_of_runs(runs, published, Bootstrap() if intervals else None), style), nl=False)

@@ -35,6 +35,7 @@ def test_the_table_names_columns_chance_and_counts(folder: str, capsys: pytest.C
     assert "chance (guessing)" in text
     assert "targets per column: L/R 6, F/B 6, L/R or F/B 12, L/R/F/B 12" in text
     assert "template sets: cat" in text
+    assert "[" not in text
 
 
 def test_printed_rows_are_marked_and_never_best(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +57,23 @@ def test_json_and_the_file_agree(folder: str, tmp_path: Path, capsys: pytest.Cap
     assert written["columns"]["L/R/F/B"]["accuracy"] == pytest.approx(np.mean(right))
     assert {len(one["distances"]["cat"]) for one in targets} == {4}
     assert not {one["id"] for one in targets} & set(written["templates"]["cat"].values())
+
+
+def test_intervals_are_shown_when_asked_for_and_always_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = make_tiny_benchmark(tmp_path / "raw", n=32)
+    azimuth = np.repeat([180.0, 2, 91, 269, 181, 357, 88, 272], 4).astype(np.float32)
+    folder = str(replace(benchmark, instances=replace(benchmark.instances, azimuth=azimuth)).save(tmp_path / "large"))
+    out = tmp_path / "pose.json"
+    assert run(asked(folder, "--intervals", "--published", "--out", str(out))) == 0
+    text, record = capsys.readouterr().out, json.loads(out.read_text())["runs"][0]
+    column = record["columns"]["L/R or F/B"]
+    low, high = column["interval"]
+    assert low < column["accuracy"] < high
+    assert record["intervals"]["resamples"] == 10_000
+    assert f"{100 * column['accuracy']:.1f} [{100 * low:.1f}, {100 * high:.1f}]" in text
+    assert "in brackets: 95% confidence interval (BCa bootstrap of the target images" in text
 
 
 def test_limit_spreads_targets(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
