@@ -272,6 +272,7 @@ class TestReal:
             "instances": len(table),
             "keypoints": int(table.visible.sum()),
             "categories": len(set(table.category.tolist())),
+            "pairs": sum(map(len, benchmark.splits.values())),
         }
         assert counts == CARD.expected
         assert {name: len(pairs) for name, pairs in benchmark.splits.items()} == {

@@ -209,6 +209,7 @@ def test_published_counts_are_those_of_all_annotations(tmp_path):
     found = {
         "images": len(set(benchmark.instances.image.tolist())),
         "categories": len(set(benchmark.instances.category.tolist())),
+        "pairs": sum(map(len, benchmark.splits.values())),
         **benchmark.provenance["counts"],
     }
     assert found == CARD.expected
