@@ -41,6 +41,8 @@ def test_an_import_is_scored_and_ranked(tiny: Benchmark, answers: Path, capsys: 
     assert made.record.imported.source == "a paper"
     assert run(["leaderboard", str(answers.parent / "runs"), "--format", "csv"]) == 0
     assert "Theirs†°,tiny,test,standard,per_image,100.0000" in capsys.readouterr().out
+    assert run(["leaderboard", str(answers.parent / "runs"), "--format", "latex"]) == 0
+    assert r"Theirs$^\dagger$$^\circ$ &" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

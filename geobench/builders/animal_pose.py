@@ -12,13 +12,12 @@ from geobench.benchmark import Benchmark
 from geobench.builders.animal_pose_file import Annotations, read_annotations
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.notices import Notices
-from geobench.builders.options import BuildOptions
+from geobench.builders.options import BuildOptions, split_recipe
 from geobench.builders.within_category import SPLITS, WithinCategoryRecipe, within_category_splits
 from geobench.card import Card
 from geobench.errors import InputError
 from geobench.files import sha256_of
 from geobench.instances import Instances
-from geobench.typed_toml import validate
 
 OPTIONS = frozenset({"seed", "require_images"})
 FILE = "keypoints.json"
@@ -49,7 +48,7 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     Raises:
         InputError: the file or a record is missing or malformed, or an image is absent and required.
     """
-    recipe = _split_recipe(card, options)
+    recipe = split_recipe(card, options, SplitRecipe)
     if card.keypoints is None:
         raise InputError(f"card {card.name}: this builder needs one [keypoints] table shared by all animals; add it")
     notices = Notices(source)
@@ -77,11 +76,6 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
         recipe={"procedure": "geobench within-category", **recipe.model_dump(mode="json")},
         provenance={"source_sha256": {FILE: sha256_of(source / FILE)}, "warnings": notices.sentences},
     )
-
-
-def _split_recipe(card: Card, options: BuildOptions) -> SplitRecipe:
-    recipe = validate(card.splits, SplitRecipe, f"card {card.name}: [splits]")
-    return recipe if options.seed is None else recipe.model_copy(update={"seed": options.seed})
 
 
 def _image_root(source: Path) -> Path:

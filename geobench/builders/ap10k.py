@@ -17,14 +17,13 @@ from geobench.builders.ap10k_selection import Selection, select_images
 from geobench.builders.coco import CocoKeypoints
 from geobench.builders.crowd_list import find_crowd_list, read_crowd_list
 from geobench.builders.notices import Notices
-from geobench.builders.options import BuildOptions
+from geobench.builders.options import BuildOptions, split_recipe
 from geobench.builders.pair_annotations import read_pair_annotations
 from geobench.builders.sampling import PairSampler, SplitRecipe
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
 from geobench.files import sha256_of
 from geobench.instances import Instances
-from geobench.typed_toml import validate
 
 OPTIONS = frozenset({"seed", "require_images", "crowd_list", "skip_invalid", "pair_annotations"})
 SPLITS = (
@@ -144,8 +143,7 @@ def _splits(
 def _split_recipe(card: Card, options: BuildOptions) -> SplitRecipe:
     if options.seed is not None and options.pair_annotations is not None:
         raise UsageError("--seed has no effect on imported pairs; leave out --seed or --pair-annotations")
-    recipe = validate(card.splits, SplitRecipe, f"card {card.name}: [splits]")
-    return recipe if options.seed is None else recipe.model_copy(update={"seed": options.seed})
+    return split_recipe(card, options, SplitRecipe)
 
 
 def _keypoint_names(card: Card) -> tuple[str, ...]:

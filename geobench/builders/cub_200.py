@@ -23,12 +23,11 @@ from geobench.builders.cub_200_pairs import (
 )
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.notices import Notices
-from geobench.builders.options import BuildOptions
+from geobench.builders.options import BuildOptions, split_recipe
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
 from geobench.files import sha256_of
 from geobench.instances import Instances
-from geobench.typed_toml import validate
 
 OPTIONS = frozenset({"seed", "require_images", "pair_annotations"})
 _VISIBLE = 2  # COCO's flag; CUB's 1 says "visible"
@@ -82,12 +81,9 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
 
 
 def _split_recipe(card: Card, options: BuildOptions) -> SplitRecipe:
-    recipe = validate(card.splits, SplitRecipe, f"card {card.name}: [splits]")
-    if options.seed is None:
-        return recipe
-    if not 0 <= options.seed < 2**32:
+    if options.seed is not None and not 0 <= options.seed < 2**32:
         raise UsageError(f"--seed {options.seed}: NumPy's RandomState takes seeds from 0 to {2**32 - 1}")
-    return recipe.model_copy(update={"seed": options.seed})
+    return split_recipe(card, options, SplitRecipe)
 
 
 def _pair_lists(options: BuildOptions) -> dict[str, Path]:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from geobench.benchmark import Benchmark
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
+from geobench.typed_toml import StrictModel, validate
 from geobench.user_code import import_file
+
+RecipeT = TypeVar("RecipeT", bound=StrictModel)
 
 
 def _silent(done: int, total: int) -> None:
@@ -44,6 +47,16 @@ class BuildOptions:
     def changed(self) -> set[str]:
         """Return the names of the options that differ from their defaults."""
         return {f.name for f in fields(self) if f.compare and getattr(self, f.name) != f.default}
+
+
+def split_recipe(card: Card, options: BuildOptions, model: type[RecipeT]) -> RecipeT:
+    """Return the table ``[splits]`` of a card, with the seed of the options where they have one.
+
+    Raises:
+        InputError: the table does not fit the model.
+    """
+    recipe = validate(card.splits, model, f"card {card.name}: [splits]")
+    return recipe if options.seed is None else recipe.model_copy(update={"seed": options.seed})
 
 
 def build_benchmark(card: Card, source: Path, options: BuildOptions | None = None) -> Benchmark:

@@ -8,14 +8,13 @@ import numpy as np
 
 from geobench.benchmark import Benchmark
 from geobench.builders.notices import Notices
-from geobench.builders.options import BuildOptions
+from geobench.builders.options import BuildOptions, split_recipe
 from geobench.builders.stanford_extra_file import Dogs, read_dogs
 from geobench.builders.stanford_extra_splits import SplitRecipe, list_paths, make_splits, read_lists
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
 from geobench.files import sha256_of
 from geobench.instances import Instances
-from geobench.typed_toml import validate
 
 OPTIONS = frozenset({"seed", "require_images"})
 IMAGE_FOLDERS = ("Images", "StanExtV12_Images", "sample_imgs")
@@ -41,7 +40,7 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     Raises:
         InputError: a file or a record is missing or malformed, or an image is absent and required.
     """
-    recipe = _split_recipe(card, options)
+    recipe = split_recipe(card, options, SplitRecipe)
     if card.keypoints is None:
         raise InputError(f"card {card.name}: this builder needs one [keypoints] table shared by all breeds; add it")
     notices = Notices(source)
@@ -72,11 +71,6 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
             "warnings": notices.sentences,
         },
     )
-
-
-def _split_recipe(card: Card, options: BuildOptions) -> SplitRecipe:
-    recipe = validate(card.splits, SplitRecipe, f"card {card.name}: [splits]")
-    return recipe if options.seed is None else recipe.model_copy(update={"seed": options.seed})
 
 
 def _annotation_file(source: Path) -> Path:

@@ -12,7 +12,7 @@ from geobench.evaluation.pck import correct
 from geobench.evaluation.predictions import Predictions, answers
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.queries import Queries, counted_keypoints, instance_frames, pair_weights, queries
-from geobench.evaluation.scores import threshold_sizes
+from geobench.evaluation.scores import question_sizes
 
 _BLOCK = 1 << 16  # questions whose distances to every keypoint are held together: 16 MB for 30 keypoints
 
@@ -75,14 +75,12 @@ def landings(
     weight = pair_weights(pairs, protocol.sampling)
     asked = queries(benchmark, pairs, protocol)
     points = answers(predictions, asked, benchmark, pairs, weight > 0, split)
-    own_box = (protocol.box == "source") == (protocol.direction == "source-to-target")
-    boxed = asked.query_row if own_box else asked.answer_row
     partner = _partners(benchmark, pairs, asked)
     return Landings(
         asked=asked,
         points=points,
         weight=weight[asked.pair],
-        size=threshold_sizes(benchmark, protocol)[boxed[asked.pair]],
+        size=question_sizes(benchmark, protocol, asked),
         has_partner=partner != asked.keypoint,
         partner_visible=(partner != asked.keypoint)
         & benchmark.instances.visible[asked.answer_row[asked.pair], partner],

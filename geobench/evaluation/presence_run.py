@@ -73,7 +73,6 @@ def _sampled(
     frames, sizes = instance_frames(job.benchmark, job.protocol), threshold_sizes(job.benchmark, job.protocol)
     descriptions = Descriptions(job.method, job.benchmark, job.seed)
     groups = rows_of_groups(asked, RowLists(np.arange(len(chosen) + 1), chosen))
-    own_box = (job.protocol.box == "source") == (job.protocol.direction == "source-to-target")
     with progress_bar(len(chosen), f"presence on {job.split}", "pair") as advance:
         for number in Walk(descriptions, groups, memory):
             pair, rows = int(chosen[number]), slice(bounds[number], bounds[number + 1])
@@ -83,7 +82,7 @@ def _sampled(
             scale, offset = frames.scale[answer], frames.offset[answer]
             place, in_image = _cells(described[1].letterbox, values.shape[1:], legacy)
             truth = np.where(visible[rows, None], asked.truth[rows] * scale + offset, 0)
-            radius = np.array(job.protocol.alphas) * sizes[query if own_box else answer]
+            radius = np.array(job.protocol.alphas) * sizes[query if job.protocol.box_in_query_image else answer]
             yield pair, presence_samples(values, place * scale + offset, truth, visible[rows], radius, in_image, legacy)
             advance(1)
 

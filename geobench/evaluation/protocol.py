@@ -106,6 +106,11 @@ class Protocol(StrictModel):
             raise ValueError("query_rounding needs a square frame (pad or squash) with a side")
         return self
 
+    @property
+    def box_in_query_image(self) -> bool:
+        """Whether the size is that of the image that points are asked of, not of the one answered in."""
+        return (self.box == "source") == (self.direction == "source-to-target")
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides a number; name, title and source do not."""

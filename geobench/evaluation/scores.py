@@ -82,9 +82,16 @@ def correct_keypoints(
     """
     answer = asked.answer_row[asked.pair]
     distance = errors(points, asked.truth, instance_frames(benchmark, protocol).scale[answer])
-    boxed = asked.query_row if _box_is_in_query_image(protocol) else asked.answer_row
-    size = threshold_sizes(benchmark, protocol)[boxed[asked.pair]]
-    return correct(distance, size, protocol.alphas, protocol.comparison, protocol.arithmetic)
+    return correct(
+        distance, question_sizes(benchmark, protocol, asked), protocol.alphas, protocol.comparison, protocol.arithmetic
+    )
+
+
+def question_sizes(benchmark: Benchmark, protocol: Protocol, asked: Queries) -> Float64[np.ndarray, " r"]:
+    """Return what alpha multiplies for each question, pixels of the protocol's frame."""
+    boxed = asked.query_row if protocol.box_in_query_image else asked.answer_row
+    sizes: np.ndarray = threshold_sizes(benchmark, protocol)[boxed[asked.pair]]
+    return sizes
 
 
 def threshold_sizes(benchmark: Benchmark, protocol: Protocol) -> Float64[np.ndarray, " n"]:
@@ -105,10 +112,6 @@ def threshold_sizes(benchmark: Benchmark, protocol: Protocol) -> Float64[np.ndar
     if protocol.frame.side is not None:
         return np.full(len(table), float(protocol.frame.side))
     return np.maximum(*table.image_sizes()).astype(np.float64)
-
-
-def _box_is_in_query_image(protocol: Protocol) -> bool:
-    return (protocol.box == "source") == (protocol.direction == "source-to-target")
 
 
 def pair_tallies(

@@ -68,8 +68,6 @@ class PostProcess:
         """
         import torch
 
-        from geobench.features.feature_map import FeatureMap, unit_length
-
         raw, groups = grouped(found)
         if self.network is None:
             self.network = self.make(groups).eval().requires_grad_(False).to(self.device)
@@ -79,8 +77,7 @@ class PostProcess:
                 f"features have {_listed(groups)}; name the weights of these features, or the features of these weights"
             )
         with torch.no_grad():
-            made = self.network(raw.features[None].float())[0]
-        return FeatureMap(unit_length(made), raw.letterbox)
+            return descriptors(self.network, raw)
 
     def source(self) -> list[str]:
         """Return the SHA-256 of the code that descriptors depend on, for the key of stored ones."""
@@ -122,6 +119,13 @@ def random_network(groups: Sequence[int], channels: int, seed: int = 0) -> PostP
 
     with seeded(seed_for(seed, PART, *map(str, groups), str(channels))):
         return PostProcessor(groups, channels)
+
+
+def descriptors(network: PostProcessor, raw: FeatureMap) -> FeatureMap:
+    """Return the map of descriptors of unit length that a network makes of an image's raw features."""
+    from geobench.features.feature_map import FeatureMap, unit_length
+
+    return FeatureMap(unit_length(network(raw.features[None].float())[0]), raw.letterbox)
 
 
 def grouped(found: Sequence[FeatureMap | Levels]) -> tuple[FeatureMap, tuple[int, ...]]:

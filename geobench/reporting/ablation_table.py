@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from geobench.errors import InputError
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
-from geobench.reporting.leaderboard import MIRROR_MARK, SUBSETS, Column, Leaderboard
+from geobench.reporting.leaderboard import SUBSETS, Column, Leaderboard, figures_of
+from geobench.reporting.marks import mark_notes, marked
 
 ALPHAS = (0.01, 0.05, 0.10)
 """Those of the paper's Table 5."""
@@ -37,27 +37,19 @@ def _table(runs: Sequence[Run], split: str, alphas: Sequence[float], metric: str
     record = runs[0].record
     metric = metric or Protocol.model_validate(record.protocol).averaging.replace("-", "_")
     columns = [Column(record.benchmark.name, f"@{alpha:g}", subset) for subset in SUBSETS.values() for alpha in alphas]
-    knowing = any(run.record.method.uses_mirror_index for run in runs)
-    values = np.array([_row(run, alphas, metric) for run in runs])
+    methods = [marked(run) for run in runs]
     return Leaderboard(
-        methods=[run.record.method.title + MIRROR_MARK * run.record.method.uses_mirror_index for run in runs],
+        methods=methods,
         columns=columns,
-        values=values,
+        values=np.array([_row(run, alphas, metric) for run in runs]),
         competes=np.ones(len(runs), bool),
         caption=f"{split}, PCK {metric.replace('_', ' ')}, percent",
         metric=metric,
-        notes=[f"{MIRROR_MARK} knows which keypoints are mirror partners"] if knowing else [],
+        notes=mark_notes(methods),
     )
 
 
 def _row(run: Run, alphas: Sequence[float], metric: str) -> Float64[np.ndarray, " c"]:
-    scores = run.scores()
-    found = scores[(scores.scope == "all") & (scores.metric == metric)]
-    values = []
-    for subset in SUBSETS:
-        for alpha in alphas:
-            cell = found[(found.subset == subset) & np.isclose(found.alpha, alpha)]
-            if not len(cell):
-                raise InputError(f"{run.folder}: has no score at {alpha:g}; leave --alpha {alpha:g} out")
-            values.append(100 * float(cell.value.iloc[0]))
-    return np.array(values)
+    """Return standard at every alpha, then geometry-aware at every alpha."""
+    figures = [list(figures_of(run, alpha, metric).values()) for alpha in alphas]
+    return np.array([[figure.value for figure in row] for row in figures], np.float64).T.reshape(-1)

@@ -14,17 +14,12 @@ from geobench.errors import InputError
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
 from geobench.evaluation.score_file import ATTRIBUTE
+from geobench.reporting.marks import TRAINED_MARK, mark_notes, marked
 from geobench.reporting.scores_text import interval_sentence
 from geobench.reporting.training_data import trained_on_split
 
 SUBSETS = {"all": "standard", "geometry_aware": "geometry-aware"}
 SETTINGS = ("intra-species", "cross-species", "cross-family")
-TRUTH_MARK = "‡"
-MIRROR_MARK = "†"
-FAILURE_MARK = "§"
-IMPORTED_MARK = "°"
-TRAINED_MARK = "¶"
-MARKS = (MIRROR_MARK, TRUTH_MARK, FAILURE_MARK, IMPORTED_MARK, TRAINED_MARK)
 DIFFERENCE_MARK = " (measured - printed)"
 
 
@@ -100,19 +95,19 @@ def leaderboard_table(
     metric = metric or protocol.averaging.replace("-", "_")
     cells: dict[str, dict[Column, Figure]] = {}
     for run in shown:
-        cells.setdefault(_row_name(run), {}).update(_cells(run, alpha, metric))
-    bounds = {_row_name(run) for run in shown if run.record.method.knows_truth}
+        cells.setdefault(marked(run), {}).update(figures_of(run, alpha, metric))
+    bounds = {marked(run) for run in shown if run.record.method.knows_truth}
     means = {name: float(np.mean([figure.value for figure in row.values()])) for name, row in cells.items()}
     methods = sorted(cells, key=lambda name: (name in bounds, -means[name], name))
     columns = sorted({column for row in cells.values() for column in row}, key=column_order)
     figures = [[cells[name].get(column, NO_FIGURE) for column in columns] for name in methods]
     values, *ends = np.array(figures, dtype=np.float64).transpose(2, 0, 1)
     competes = np.array([name not in bounds for name in methods])
-    trained = {_row_name(run) for run in shown if saw_training_split(run)}
+    trained = {marked(run) for run in shown if saw_training_split(run)}
     methods = [name + TRAINED_MARK * (name in trained) for name in methods]
     title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
     caption = f"{title}, protocol {protocol.name} ({protocol.fingerprint[:12]})"
-    notes += ([_interval_note(shown)] if intervals else []) + _mark_notes(methods)
+    notes += ([_interval_note(shown)] if intervals else []) + mark_notes(methods)
     drawn = np.array(ends) if intervals else None
     return Leaderboard(methods, columns, values, competes, caption, metric, notes, drawn)
 
@@ -163,17 +158,6 @@ def _label(run: Run) -> str:
     return f"{run.record.method.name} on {run.record.benchmark.name}/{run.record.benchmark.split} ({run.record.id})"
 
 
-def _row_name(run: Run) -> str:
-    record = run.record
-    applies = {
-        MIRROR_MARK: record.method.uses_mirror_index,
-        TRUTH_MARK: record.method.knows_truth,
-        FAILURE_MARK: record.n_pairs_failed > 0,
-        IMPORTED_MARK: record.imported is not None,
-    }
-    return record.method.title + "".join(mark for mark, true in applies.items() if true)
-
-
 def _check_comparable(runs: Sequence[Run]) -> None:
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
@@ -202,7 +186,12 @@ def _latest(runs: Sequence[Run], notes: list[str]) -> list[Run]:
     return list(newest.values())
 
 
-def _cells(run: Run, alpha: float, metric: str) -> dict[Column, Figure]:
+def figures_of(run: Run, alpha: float, metric: str) -> dict[Column, Figure]:
+    """Return the figures of a run at a threshold, in percent, standard before geometry-aware.
+
+    Raises:
+        InputError: the run was not scored at this threshold.
+    """
     scores, asked = run.scores(), run.record.benchmark
     chosen = scores[(scores.scope == "all") & (scores.metric == metric) & ((scores.alpha - alpha).abs() < 1e-9)]
     if chosen.empty:
@@ -217,14 +206,3 @@ def column_order(column: Column) -> tuple[object, ...]:
     setting = column.split.rpartition("/")[2]
     rank = SETTINGS.index(setting) if setting in SETTINGS else len(SETTINGS)
     return column.benchmark, rank, column.split, list(SUBSETS.values()).index(column.subset)
-
-
-def _mark_notes(methods: Sequence[str]) -> list[str]:
-    marks = {
-        MIRROR_MARK: "is told which query points are mirror partners",
-        TRUTH_MARK: "is given the answer: a bound, not ranked",
-        FAILURE_MARK: "failed on some pairs, which count as wrong",
-        IMPORTED_MARK: "predicted elsewhere and imported",
-        TRAINED_MARK: "was trained on the training split of the benchmark",
-    }
-    return [f"{mark} {meaning}" for mark, meaning in marks.items() if mark in "".join(methods)]

@@ -37,10 +37,6 @@ class MethodNote(StrictModel):
     parameters: Annotated[int, Field(ge=1)] | None = None
     recipes: dict[str, str] = {}
 
-    def recipe_for(self, benchmark: str) -> str | None:
-        """Return the recipe that makes the method's figures on a benchmark, or None when there is none."""
-        return self.recipes.get(benchmark, self.recipes.get(ANY))
-
 
 def load_method_notes(folder: Path | None = None) -> dict[str, MethodNote]:
     """Return the notes by the name that a method has in the published tables, in the file's order.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from geobench.errors import UsageError
 from geobench.evaluation.runs import Run
 from geobench.reporting.leaderboard import Column, column_order
 from geobench.reporting.paper_layout import PaperColumn
 
-PaperNumber = Literal["2", "3", "4", "5"]
 Place = tuple[str, str]  # benchmark, split
 
 ALPHAS = (0.01, 0.05, 0.10)

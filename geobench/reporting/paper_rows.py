@@ -11,31 +11,19 @@ from jaxtyping import Float64
 from geobench.embedded import RENDERED
 from geobench.errors import InputError
 from geobench.evaluation.runs import Run
-from geobench.reporting.leaderboard import (
-    DIFFERENCE_MARK,
-    FAILURE_MARK,
-    MIRROR_MARK,
-    TRAINED_MARK,
-    TRUTH_MARK,
-    saw_training_split,
-)
+from geobench.reporting.leaderboard import DIFFERENCE_MARK, saw_training_split
+from geobench.reporting.marks import MEANINGS, MIRROR_MARK, TRAINED_MARK, mark_notes, marks_of
 from geobench.reporting.method_notes import ANY
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, RowKind
 from geobench.reporting.published_rows import PRINTED_MARK
 from geobench.reporting.training_data import trained_on_split
 
-_MEANINGS = {
-    MIRROR_MARK: "is told which query points are mirror partners",
-    TRUTH_MARK: "is given the answer: a bound, not ranked",
-    FAILURE_MARK: "failed on some pairs, which count as wrong",
-    TRAINED_MARK: "was trained on the training split of a benchmark of its row",
-}
+_MEANINGS = MEANINGS | {TRAINED_MARK: "was trained on the training split of a benchmark of its row"}
 
 
 def row_notes(rows: Sequence[PaperRow], published: bool) -> list[str]:
     """Return what the marks in the names of the rows mean."""
-    names = "".join(row.name for row in rows)
-    notes = [f"{mark} {meaning}" for mark, meaning in _MEANINGS.items() if mark in names]
+    notes = mark_notes([row.name for row in rows], _MEANINGS)
     if published:
         notes.append(f"{PRINTED_MARK.strip()}: copied from the paper, not measured here, not ranked")
     return notes
@@ -63,19 +51,13 @@ def paper_row(
         runs: of the method; with none, the row is dashes.
         recipes: what ``--method`` takes, by benchmark or under ``*``, to measure what is missing.
     """
-    methods = [run.record.method for run in runs]
-    marks = {
-        MIRROR_MARK: any(method.uses_mirror_index for method in methods),
-        TRUTH_MARK: any(method.knows_truth for method in methods),
-        FAILURE_MARK: any(run.record.n_pairs_failed for run in runs),
-        TRAINED_MARK: any(saw_training_split(run) for run in runs),
-    }
+    trained = any(saw_training_split(run) for run in runs)
     values = np.full(len(columns), np.nan)
     for run in runs:
         fill(values, columns, run, section)
     kind: RowKind = "bound" if section == "check" else "measured"
     folders = {run.record.benchmark.name: run.record.benchmark.folder for run in runs}
-    marked = name + "".join(mark for mark, true in marks.items() if true)
+    marked = name + marks_of(runs) + TRAINED_MARK * trained
     done = {(run.record.benchmark.name, run.record.benchmark.split) for run in runs}
     places = dict.fromkeys((column.benchmark, column.split) for column in columns)
     missing = [place for place in places if place not in done]

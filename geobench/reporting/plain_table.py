@@ -61,13 +61,27 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def _latex(table: PlainTable) -> str:
+    columns = "l" * table.left + "r" * (len(table.header) - table.left)
+    head, *body = (" & ".join(map(tex, row)) + r" \\" for row in (table.header, *table.rows))
+    return booktabs([line for line in (table.title, *table.notes) if line], columns, [head], body)
+
+
+def booktabs(comments: Sequence[str], columns: str, head: Sequence[str], body: Sequence[str]) -> str:
+    """Return a tabular of booktabs, below comments.
+
+    Args:
+        comments: lines that LaTeX does not read.
+        columns: a letter per column.
+        head: rows above the middle rule, ready for LaTeX.
+        body: rows below it.
+    """
     lines = [
-        *(f"% {line}" for line in (table.title, *table.notes) if line),
-        rf"\begin{{tabular}}{{{'l' * table.left}{'r' * (len(table.header) - table.left)}}}",
+        *(f"% {line}" for line in comments),
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(map(tex, table.header)) + r" \\",
+        *head,
         r"\midrule",
-        *(" & ".join(map(tex, row)) + r" \\" for row in table.rows),
+        *body,
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -90,6 +104,7 @@ _TEX = {
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
     "§": r"$^\S$",
+    "°": r"$^\circ$",
     "¶": r"$^\P$",
 }
 

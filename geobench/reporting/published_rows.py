@@ -13,14 +13,12 @@ from jaxtyping import Float64
 from geobench.errors import InputError
 from geobench.reporting.leaderboard import (
     DIFFERENCE_MARK,
-    MARKS,
-    MIRROR_MARK,
     SUBSETS,
-    TRAINED_MARK,
     Column,
     Leaderboard,
     column_order,
 )
+from geobench.reporting.marks import MARKS, MIRROR_MARK, TRAINED_MARK
 from geobench.reporting.method_notes import published_name, published_names
 from geobench.reporting.published import load_published
 from geobench.reporting.training_data import trained_on_split

@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from tabulate import tabulate
 
 from geobench.reporting.leaderboard import DIFFERENCE_MARK, Column, Leaderboard
+from geobench.reporting.plain_table import booktabs, tex
 
 _SHORT = {"standard": "std", "geometry-aware": "geo"}
 
@@ -107,39 +108,12 @@ def as_csv(board: Leaderboard) -> str:
 def as_latex(board: Leaderboard) -> str:
     """Return a booktabs table with one column group per benchmark and split."""
     groups = [(key, len(list(some))) for key, some in groupby(board.columns, lambda c: (c.benchmark, _setting(c)))]
-    spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_tex(' '.join(key))}}}" for key, width in groups)
+    spans = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{tex(' '.join(key))}}}" for key, width in groups)
     subsets = " & ".join(_SHORT.get(column.subset, column.subset) for column in board.columns)
     small = r" {{\scriptsize [{:.1f}, {:.1f}]}}"
-    body = [" & ".join([_tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--", small)]
-    lines = [
-        *(f"% {line}" for line in (board.caption, *board.notes)),
-        rf"\begin{{tabular}}{{l{'r' * len(board.columns)}}}",
-        r"\toprule",
-        rf"& {spans} \\",
-        rf"Method & {subsets} \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-_TEX = {
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
-    "‡": r"$^\ddagger$",
-    "§": r"$^\S$",
-    "†": r"$^\dagger$",
-    "¶": r"$^\P$",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
+    body = [" & ".join([tex(name), *cells]) + r" \\" for name, *cells in _cells(board, r"\textbf{{{}}}", "--", small)]
+    head = [rf"& {spans} \\", rf"Method & {subsets} \\"]
+    return booktabs((board.caption, *board.notes), f"l{'r' * len(board.columns)}", head, body)
 
 
 STYLES: dict[str, Callable[[Leaderboard], str]] = {

@@ -21,7 +21,7 @@ from geobench.methods.base import LoadedMethod
 from geobench.methods.post_processing import PostProcessing, random_network
 from geobench.methods.recipe import Recipe, build_matcher
 from geobench.training.adapters import load_post_processor
-from geobench.training.checkpoint import STATE, WEIGHTS, Progress
+from geobench.training.checkpoint import WEIGHTS, Progress
 from geobench.training.engine import Engine
 from geobench.training.features import load_features, without_mirrored
 from geobench.training.losses import LossSettings, Objective
@@ -203,8 +203,3 @@ def _trained_before(start: Path | None) -> tuple[str, ...]:
     if not recipe.is_file():
         return (f"whatever {start.name} was trained on",)
     return validate(read_toml(recipe), Recipe, str(recipe)).trained_on
-
-
-def has_state(folder: Path) -> bool:
-    """Return whether a folder holds a training that can go on."""
-    return (folder / STATE).is_file()

@@ -17,10 +17,11 @@ from geobench.evaluation.queries import queries
 from geobench.evaluation.row_lists import RowLists, rows_of_groups
 from geobench.evaluation.scores import correct_keypoints
 from geobench.evaluation.walk import Walk
-from geobench.features.feature_map import FeatureMap, unit_length
+from geobench.features.feature_map import FeatureMap
 from geobench.features.footprint import described_bytes
 from geobench.methods.base import LoadedMethod
 from geobench.methods.parts import Matcher
+from geobench.methods.post_processing import descriptors
 from geobench.training.post_processor import PostProcessor
 
 ALPHA = 0.1
@@ -77,8 +78,7 @@ class Validation:
     def _answers(self, network: PostProcessor) -> np.ndarray:
         @lru_cache(maxsize=_KEPT)
         def described(row: int) -> FeatureMap:
-            raw = self.descriptions.of(row).plain
-            return FeatureMap(unit_length(network(raw.features[None].float())[0]), raw.letterbox)
+            return descriptors(network, self.descriptions.of(row).plain)
 
         points = np.empty((len(self.asked), 2), np.float32)
         starts = np.searchsorted(self.asked.pair, np.arange(len(self.asked.query_row) + 1))

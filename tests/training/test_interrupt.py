@@ -14,23 +14,18 @@ from geobench.training.checkpoint import LAST
 from geobench.training.engine import Engine
 from geobench.training.interrupt import held_back
 from geobench.training.train import TrainingJob, train
+from tests.training.small_row import FEATURES
 
-TEXT = """
-title = "Row"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [6]
-[matcher]
-kind = "nearest"
+TEXT = (
+    FEATURES
+    + """\
 [training]
 split = "test"
 validation_pairs = 0
 channels = 128
 batch = 3
 """
+)
 
 
 def press() -> None:

@@ -19,18 +19,12 @@ from geobench.benchmark import Benchmark
 from geobench.training.checkpoint import LAST, WEIGHTS
 from geobench.training.processes import accelerator_for, first_said, least, own_memory
 from geobench.training.train import RECIPE, TrainingJob, train
+from tests.training.small_row import FEATURES
 
 ROOT = Path(__file__).parents[2]
-TEXT = """
-title = "Row"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [6]
-[matcher]
-kind = "nearest"
+TEXT = (
+    FEATURES
+    + """\
 [training]
 split = "test"
 validation = "test"
@@ -41,6 +35,7 @@ dropout = 0.0
 [loss]
 perturbation = 0.0
 """
+)
 DRIVER = """
 import os, sys
 from dataclasses import replace

@@ -22,17 +22,11 @@ from geobench.training.checkpoint import LAST, STATE, WEIGHTS
 from geobench.training.engine import Engine, NotFiniteError
 from geobench.training.order import epoch_steps, own_share, rows_of_steps
 from geobench.training.train import RECIPE, TrainingJob, train
+from tests.training.small_row import FEATURES
 
-TEXT = """
-title = "Row"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [6]
-[matcher]
-kind = "nearest"
+TEXT = (
+    FEATURES
+    + """\
 [training]
 split = "test"
 validation = "test"
@@ -42,6 +36,7 @@ epochs = 2
 batch = 3
 save_every = 3
 """
+)
 
 
 @pytest.fixture
