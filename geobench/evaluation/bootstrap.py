@@ -6,7 +6,7 @@ cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -82,6 +82,14 @@ class Resampled:
             self.estimate[:, first] - self.estimate[:, second],
             self.replicates[:, first] - self.replicates[:, second],
             self.jackknife[:, :, first] - self.jackknife[:, :, second],
+        )
+
+    def difference_of_counts(self, first: Sequence[int], second: Sequence[int]) -> Resampled:
+        """Return the differences of counts ``first`` minus ``second`` (their numbers), image for image."""
+        return Resampled(
+            self.estimate[list(first)] - self.estimate[list(second)],
+            self.replicates[list(first)] - self.replicates[list(second)],
+            self.jackknife[:, list(first)] - self.jackknife[:, list(second)],
         )
 
 

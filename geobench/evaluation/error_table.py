@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import UsageError, nearest_names
 from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.error_groups import BY, Groups, everything
-from geobench.evaluation.error_intervals import error_intervals
-from geobench.evaluation.gap import geometry_gap
+from geobench.evaluation.error_intervals import error_intervals, error_ratios
+from geobench.evaluation.gap import GroupedPairs, geometry_gap, grouped_pairs
 from geobench.evaluation.landings import Landings, landings
 from geobench.evaluation.on_instance import Extent
 from geobench.evaluation.predictions import Predictions
 from geobench.evaluation.protocol import Protocol
-from geobench.evaluation.swaps import geco_cases, geco_unasked, left_right_confusion
+from geobench.evaluation.swaps import geco_cases, geco_marks, geco_unasked, left_right_confusion
 from geobench.evaluation.taxonomy import KINDS, Outcomes, outcomes, shares
 
 
@@ -37,8 +38,9 @@ def error_table(
 
     Columns: ``scope``; ``n``, the keypoints; the share (0 to 1) of each kind of
     :data:`geobench.evaluation.taxonomy.KINDS`, which add to 1; ``pck_dagger``; ``left_right_confusion`` of
-    ``left_right_n`` answers; GECO's counts (:func:`geobench.evaluation.swaps.geco_cases`; ``n_01`` and ``n_00`` of
-    all answers only); ``standard``, ``geometry_aware`` and ``gap`` with the suffix ``_per_image`` or ``_per_point``.
+    ``left_right_n`` answers; GECO's counts and rates (:func:`geobench.evaluation.swaps.geco_cases`; ``n_01`` and
+    ``n_00`` of all answers only); ``standard``, ``geometry_aware`` and ``gap`` with the suffix ``_per_image`` or
+    ``_per_point``.
     With ``bootstrap``, the columns of :func:`geobench.evaluation.error_intervals.error_intervals` come last.
 
     Args:
@@ -62,23 +64,24 @@ def error_table(
     found = landings(benchmark, pairs, predictions, protocol, split)
     result = outcomes(benchmark, pairs, found, protocol, alpha, extent)
     divisions = everything(found) + [one for name in dict.fromkeys(by) for one in BY[name](benchmark, pairs, found)]
-    tables = [_rows(benchmark, pairs, found, result, protocol, alpha, one) for one in divisions]
-    table = pd.concat(tables, ignore_index=True)
+    cases = geco_marks(found, protocol, alpha)
+    counts = [grouped_pairs(benchmark, pairs, found, protocol, result.correct, one.codes) for one in divisions]
+    both = list(zip(divisions, counts, strict=True))
+    table = pd.concat([_rows(found, result, cases, some, one) for one, some in both], ignore_index=True)
     for name, count in geco_unasked(benchmark, pairs, protocol).items():
         table[name] = pd.array([count, *[None] * (len(table) - 1)], dtype="Int64")
     if bootstrap is None:
         return table
-    ends = [error_intervals(benchmark, found, result, one, bootstrap) for one in divisions]
+    answered = error_ratios(found, result, cases)
+    ends = [error_intervals(benchmark, found, answered, some, one, bootstrap) for one, some in both]
     return pd.concat([table, pd.concat(ends, ignore_index=True)], axis=1)
 
 
 def _rows(
-    benchmark: Benchmark,
-    pairs: Pairs,
     found: Landings,
     result: Outcomes,
-    protocol: Protocol,
-    alpha: float,
+    cases: Mapping[str, Bool[np.ndarray, " r"]],
+    counts: GroupedPairs,
     groups: Groups,
 ) -> pd.DataFrame:
     n_groups = len(groups.names)
@@ -86,13 +89,12 @@ def _rows(
     table = pd.DataFrame(share, columns=list(KINDS))
     table.insert(0, "scope", groups.names)
     table.insert(1, "n", n)
-    gaps = geometry_gap(benchmark, pairs, found, protocol, result.correct, groups.codes, n_groups)
     rows = groups.codes >= 0
     dagger = np.bincount(groups.codes[rows], weights=(found.weight * result.dagger)[rows], minlength=n_groups)
     table["pck_dagger"] = np.divide(dagger, n, out=np.full(n_groups, np.nan), where=n > 0)
     table["left_right_confusion"], table["left_right_n"] = left_right_confusion(found, groups.codes, n_groups)
-    table = pd.concat([table, geco_cases(found, protocol, alpha, groups.codes, n_groups)], axis=1)
-    for averaging, values in gaps.items():
+    table = pd.concat([table, geco_cases(found, cases, groups.codes, n_groups)], axis=1)
+    for averaging, values in geometry_gap(counts, n_groups).items():
         suffix = averaging.replace("-", "_")
         table[f"standard_{suffix}"], table[f"geometry_aware_{suffix}"] = values.T
         table[f"gap_{suffix}"] = values[:, 0] - values[:, 1]

@@ -10,10 +10,11 @@ from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import InputError
 from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.flow_run import FLOW_FILE, check_flow_protocol
+from geobench.evaluation.intervals import image_intervals
 from geobench.evaluation.pair_selection import select_pairs
 from geobench.evaluation.pck import Tally
 from geobench.evaluation.protocol import Averaging, Protocol
-from geobench.evaluation.ratios import by_image, pair_ratios
+from geobench.evaluation.ratios import by_image, mean_ratios, pair_ratios
 from geobench.evaluation.runs import Run
 from geobench.evaluation.scopes import Scopes, partitions
 from geobench.evaluation.score_table import AVERAGINGS, SUBSETS, score_table
@@ -51,7 +52,7 @@ def flow_scores(run: Run, benchmark: Benchmark, protocol: Protocol, bootstrap: B
     tables = []
     for scopes in [*partitions(benchmark, pairs), *_by_flip(pairs)]:
         tables.append(score_table(scopes, tallies, weight, protocol, by_image(ratios, scopes, image), bootstrap))
-        tables.append(_overlaps(scopes, shares, image))
+        tables.append(_overlaps(scopes, shares, image, bootstrap))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 
@@ -77,13 +78,17 @@ def _by_flip(pairs: Pairs) -> list[Scopes]:
     return [Scopes([f"flip:{value}" for value in values], codes.astype(np.int64))]
 
 
-def _overlaps(scopes: Scopes, shares: Float64[np.ndarray, " p"], image: Int64[np.ndarray, " p"]) -> pd.DataFrame:
-    """Return one row per part: the mean overlap of masks over its pairs."""
+def _overlaps(
+    scopes: Scopes, shares: Float64[np.ndarray, " p"], image: Int64[np.ndarray, " p"], bootstrap: Bootstrap | None
+) -> pd.DataFrame:
+    """Return one row per part: the mean overlap of masks over its pairs, and its interval."""
     rows = []
-    for code, name in enumerate(scopes.names):
+    images = by_image(mean_ratios(shares[:, None, None]), scopes, image)
+    for code, (name, some) in enumerate(zip(scopes.names, images, strict=True)):
         inside = (scopes.codes == code) & ~np.isnan(shares)
-        counts = {"n": inside.sum(), "n_pairs": inside.sum(), "n_points": 0, "n_images": len(np.unique(image[inside]))}
+        counts = {"n": inside.sum(), "n_pairs": inside.sum(), "n_points": 0, "n_images": len(some.wholes)}
         value = shares[inside].mean() if inside.any() else np.nan
-        figures = {"alpha": np.nan, "value": value, "low": np.nan, "high": np.nan}
+        low, high = image_intervals(some, bootstrap, name) if bootstrap else np.full((2, 1, 1), np.nan)
+        figures = {"alpha": np.nan, "value": value, "low": low[0, 0], "high": high[0, 0]}
         rows.append({"scope": name, "subset": "all", "metric": "iou", **figures, **counts})
     return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ SciPy's on the same draws; SciPy would need all draws of one figure at a time.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy.special import ndtr, ndtri
 
 from geobench.evaluation.bootstrap import (
@@ -34,13 +34,18 @@ def image_intervals(
         bootstrap: how to make intervals.
         scope: its name, which the draws depend on.
     """
-    right, wrong = n_right_and_wrong(images)
-    enough = (n_images(images) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER)
-    if not enough.any():
-        return np.full(enough.shape, np.nan), np.full(enough.shape, np.nan)
+    known = enough_images(images)
+    if not known.any():
+        return np.full(known.shape, np.nan), np.full(known.shape, np.nan)
     resampled = resample(images, bootstrap.resamples, bootstrap.generator(scope))
     low, high = interval(resampled, bootstrap.method, bootstrap.level)
-    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def enough_images(images: Ratios) -> Bool[np.ndarray, "j k"]:
+    """Return which figures there are enough images for: in all, with something right, and with something wrong."""
+    right, wrong = n_right_and_wrong(images)
+    return np.asarray((n_images(images) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER))
 
 
 def interval(

@@ -36,6 +36,11 @@ class Ratios:
         """Return some of the units."""
         return Ratios(self.parts[units], self.wholes[units])
 
+    def beside(self, other: Ratios) -> Ratios:
+        """Return the counts of this and, after them, those of ``other``, which is of the same units and variants."""
+        parts, wholes = (self.parts, other.parts), (self.wholes, other.wholes)
+        return Ratios(np.concatenate(parts, axis=1), np.concatenate(wholes, axis=1))
+
 
 def pair_ratios(tallies: Mapping[tuple[str, Averaging], Tally], weight: Int64[np.ndarray, " p"]) -> Ratios:
     """Return parts and wholes of every pair; J runs over ``tallies`` in their order, K over the alphas.
@@ -53,6 +58,12 @@ def pair_ratios(tallies: Mapping[tuple[str, Averaging], Tally], weight: Int64[np
         parts.append(hits * weight[:, None])
         wholes.append(points * weight)
     return Ratios(np.stack(parts, axis=1), np.stack(wholes, axis=1))
+
+
+def mean_ratios(values: Float64[np.ndarray, "p j k"]) -> Ratios:
+    """Return parts and wholes of figures that are means over pairs; NaN where a pair is left out, in all variants."""
+    known = np.isfinite(values)
+    return Ratios(np.rint(np.where(known, values, 0) * _GRAIN) / _GRAIN, known.all(axis=2).astype(np.float64))
 
 
 def pair_wholes(tallies: Mapping[tuple[str, Averaging], Tally], weight: Int64[np.ndarray, " p"]) -> Ratios:

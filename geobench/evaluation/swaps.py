@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Bool, Float64, Int, Int64
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.evaluation.landings import Landings
@@ -31,10 +33,12 @@ def left_right_confusion(
     return np.divide(confused, n, out=np.full(n_groups, np.nan), where=n > 0), n.astype(np.int64)
 
 
-def geco_cases(
-    found: Landings, protocol: Protocol, alpha: float, group: Int[np.ndarray, " r"], n_groups: int
-) -> pd.DataFrame:
-    """Return the counts of GECO's cases, one row per group.
+CASE_OF = {"hat_11": "n_11", "overline_11": "n_11", "tilde_11": "n_11", "hat_10": "n_10", "hat_1x": "n_1x"}
+"""What each of GECO's rates is a share of."""
+
+
+def geco_marks(found: Landings, protocol: Protocol, alpha: float) -> dict[str, Bool[np.ndarray, " r"]]:
+    """Return which answers are of each of GECO's cases.
 
     A case is named by whether the match and its mirror partner are visible in the answered image: ``11``, ``10``, and
     ``1x`` where there is no partner. ``hat``: within alpha of the match; ``overline``: of the partner only;
@@ -45,13 +49,11 @@ def geco_cases(
         found: where the answers fell.
         protocol: how distances are compared.
         alpha: the PCK threshold.
-        group: the group of each answer; negative for none.
-        n_groups: how many groups there are.
     """
     hat = found.within(found.own, alpha, protocol)
     on_partner = found.within(found.partner, alpha, protocol)
     case_11, case_10 = found.partner_visible, found.has_partner & ~found.partner_visible
-    columns = {
+    return {
         "n_11": case_11,
         "hat_11": case_11 & hat,
         "overline_11": case_11 & on_partner & ~hat,
@@ -61,13 +63,30 @@ def geco_cases(
         "n_1x": ~found.has_partner,
         "hat_1x": ~found.has_partner & hat,
     }
+
+
+def geco_cases(
+    found: Landings, marks: Mapping[str, Bool[np.ndarray, " r"]], group: Int[np.ndarray, " r"], n_groups: int
+) -> pd.DataFrame:
+    """Return the counts of GECO's cases, one row per group, and ``<name>_rate`` for the names of :data:`CASE_OF`.
+
+    Args:
+        found: where the answers fell.
+        marks: which of them are of each case (:func:`geco_marks`).
+        group: the group of each answer; negative for none.
+        n_groups: how many groups there are.
+    """
     rows = group >= 0
-    return pd.DataFrame(
-        {
-            name: np.bincount(group[rows], weights=(found.weight * marks)[rows], minlength=n_groups).astype(np.int64)
-            for name, marks in columns.items()
-        }
-    )
+    counts = {
+        name: np.bincount(group[rows], weights=(found.weight * some)[rows], minlength=n_groups).astype(np.int64)
+        for name, some in marks.items()
+    }
+    nothing = np.full(n_groups, np.nan)
+    rates = {
+        f"{name}_rate": np.divide(counts[name], counts[case], out=nothing.copy(), where=counts[case] > 0)
+        for name, case in CASE_OF.items()
+    }
+    return pd.DataFrame(counts | rates)
 
 
 def geco_unasked(benchmark: Benchmark, pairs: Pairs, protocol: Protocol) -> dict[str, int]:

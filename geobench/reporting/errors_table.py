@@ -22,6 +22,7 @@ from geobench.evaluation.scoring import benchmark_of
 from geobench.evaluation.swaps import confusion_matrix
 from geobench.evaluation.taxonomy import KINDS
 from geobench.reporting.plain_table import PlainTable, percent
+from geobench.reporting.scores_text import interval_sentence
 
 Row = Mapping[Hashable, Any]
 _KINDS = dict(zip(KINDS, [kind.replace("_", " ") for kind in KINDS], strict=True))
@@ -51,7 +52,8 @@ def errors_of_runs(
 ) -> pd.DataFrame:
     """Return :func:`geobench.evaluation.error_table.error_table` of every run, one below the other.
 
-    Before its columns: ``method``, ``benchmark``, ``split``, ``run``, ``protocol`` (fingerprint) and ``alpha``.
+    Before its columns: ``method``, ``benchmark``, ``split``, ``run``, ``protocol`` (fingerprint) and ``alpha``; after
+    them, with ``bootstrap``, ``intervals``: a phrase on how they were made.
 
     Args:
         runs: finished runs, all counted under one protocol.
@@ -90,6 +92,8 @@ def errors_of_runs(
         about: list[Any] = [run.record.method.title, asked.name, asked.split, run.record.id, counted.fingerprint, alpha]
         for place, (name, value) in enumerate(zip(_ABOUT, about, strict=True)):
             table.insert(place, name, value)
+        if bootstrap is not None:
+            table["intervals"] = interval_sentence(bootstrap.record())
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -133,7 +137,7 @@ def gap_table(errors: pd.DataFrame) -> PlainTable:
     for average in ("per image", "per point"):
         header += [average, "geometry-aware", "gap"]
     columns = [f"{name}_per_{what}" for what in ("image", "point") for name in ("standard", "geometry_aware", "gap")]
-    rows = [[*_lead_cells(errors, row), *(percent(row[name]) for name in columns)] for row in _records(errors)]
+    rows = [[*_lead_cells(errors, row), *(_with_interval(row, name) for name in columns)] for row in _records(errors)]
     return PlainTable(header, rows, "Geometry-aware gap: standard minus geometry-aware PCK", left=len(_lead(errors)))
 
 
@@ -200,5 +204,4 @@ def _with_interval(row: Row, name: str) -> str:
 def _case(row: Row, name: str) -> str:
     if name.startswith("n_"):
         return "" if pd.isna(row[name]) else f"{row[name]:,}"
-    whole = row[f"n_{name.rpartition('_')[2]}"]
-    return percent(row[name] / whole) if whole else "-"
+    return _with_interval(row, f"{name}_rate")

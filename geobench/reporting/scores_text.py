@@ -88,11 +88,13 @@ def interval_sentence(made: Mapping[str, Any]) -> str:
 
 
 def _overlap(scores: pd.DataFrame) -> str:
-    """Return a line on the overlap of masks, which runs on flow have; empty without one."""
+    """Return a line on the overlap of masks and its interval, which runs on flow have; empty without one."""
     found = scores[(scores.scope == "all") & (scores.metric == "iou")]
     if found.empty or pd.isna(found.value.iloc[0]):
         return ""
-    return f"\nmasks: intersection over union {100 * found.value.iloc[0]:.2f}, mean of {int(found.n.iloc[0]):,} pairs\n"
+    row = found.iloc[0]
+    ends = "" if pd.isna(row.low) else f" ({100 * row.low:.1f} – {100 * row.high:.1f})"
+    return f"\nmasks: intersection over union {100 * row.value:.2f}{ends}, mean of {int(row.n):,} pairs\n"
 
 
 def _title(run: Run, protocol: Protocol) -> str:

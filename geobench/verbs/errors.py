@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geobench.errors import UsageError
+
 if TYPE_CHECKING:
     from geobench.evaluation.on_instance import Extent
 
@@ -32,7 +34,9 @@ _BY = ("category", "azimuth", "keypoint", "type", "visible", "difficulty")
 @click.option(
     "--format", "style", type=click.Choice(["table", "csv", "markdown", "latex"]), default="table", show_default=True
 )
+@click.pass_context
 def command(
+    context: click.Context,
     runs: tuple[Path, ...],
     by: tuple[str, ...],
     alpha: float,
@@ -54,6 +58,7 @@ def command(
     from geobench.evaluation.runs import find_runs
     from geobench.reporting.errors_text import confusion_text, errors_text
 
+    _check_options(context, confusion=confusion)
     found = find_runs(list(runs))
     data = load_benchmark(benchmark) if benchmark else None
     counted = find_protocol(protocol) if protocol else None
@@ -65,3 +70,12 @@ def command(
             found, style, benchmark=data, protocol=counted, alpha=alpha, by=by, extent=extent, bootstrap=bootstrap
         )
     click.echo(text, nl=False)
+
+
+def _check_options(context: click.Context, *, confusion: bool) -> None:
+    """Refuse what would be passed over: options of the other kind of table."""
+    for name in ("by", "alpha", "extent", "intervals") if confusion else ("category",):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            if confusion:
+                raise UsageError(f"--{name} does not go with --confusion; leave one of them out")
+            raise UsageError(f"--{name} goes with --confusion only; leave it out")

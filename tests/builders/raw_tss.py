@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,10 @@ def flo_bytes(flow: np.ndarray) -> bytes:
     return head + flow.astype("<f4").tobytes()
 
 
-def write_tss(folder: Path, seed: int = 0) -> Path:
+def write_tss(folder: Path, seed: int = 0, pairs: Sequence[tuple[str, str]] = PAIRS) -> Path:
     """Write the dataset into ``folder`` and return it."""
     rng = np.random.default_rng(seed)
-    for part, pair in PAIRS:
+    for part, pair in pairs:
         place = folder / part / pair
         place.mkdir(parents=True)
         sizes = [(int(rng.integers(26, 34)), int(rng.integers(20, 28))) for _ in (1, 2)]

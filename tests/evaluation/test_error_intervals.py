@@ -18,6 +18,7 @@ from geobench.evaluation.error_table import error_table
 from geobench.evaluation.landings import landings
 from geobench.evaluation.predictions import Predictions
 from geobench.evaluation.protocol import Protocol, Sampling, find_protocol
+from geobench.evaluation.queries import in_direction
 from geobench.evaluation.scores import score
 from geobench.evaluation.taxonomy import KINDS, outcomes
 from geobench.seeding import seed_for
@@ -40,6 +41,7 @@ def answers_of(benchmark: Benchmark, predictions: Predictions, protocol: Protoco
     pairs, table = benchmark.split("test"), benchmark.instances
     found = landings(benchmark, pairs, predictions, protocol)
     result, rows = outcomes(benchmark, pairs, found, protocol, 0.1), []
+    aware = in_direction(pairs, protocol).geometry_aware(benchmark)
     for r, (p, k) in enumerate(zip(found.asked.pair.tolist(), found.asked.keypoint.tolist(), strict=True)):
         row = int(found.asked.answer_row[p])
         mirror = SKELETONS[str(pairs.category[p])].mirror[k]
@@ -47,8 +49,12 @@ def answers_of(benchmark: Benchmark, predictions: Predictions, protocol: Protoco
         marks = {kind: float(KINDS[result.kind[r]] == kind) for kind in KINDS}
         marks["pck_dagger"] = float(result.dagger[r])
         marks["left_right_confusion"] = float(found.partner[r] < found.own[r]) if both else np.nan
-        about = {"image": table.image[row], "weight": int(found.weight[r]), "keypoint": "abcdefg"[k]}
-        rows.append(about | {"category": str(pairs.category[p])} | marks)
+        hat, there = marks["correct"], float(found.partner[r] <= 0.1 * found.size[r])
+        case = "1x" if mirror == k else "11" if table.visibility[row, mirror] > 0 else "10"
+        rates = {"hat_11": hat, "overline_11": there * (1 - hat), "tilde_11": there * hat, "hat_10": hat, "hat_1x": hat}
+        marks |= {f"{name}_rate": rate if name.endswith(case) else np.nan for name, rate in rates.items()}
+        about = {"image": table.image[row], "weight": int(found.weight[r]), "keypoint": "abcdefg"[k], "pair": p}
+        rows.append(about | {"category": str(pairs.category[p]), "aware": bool(aware[p, k])} | marks)
     answers = pd.DataFrame(rows)
     return answers[answers.weight > 0]
 
@@ -60,9 +66,35 @@ def sums_of(answers: pd.DataFrame, figure: str) -> np.ndarray:
     return np.stack([part, whole], axis=1).astype(float)
 
 
-def ends_of_scipy(sums: np.ndarray, scope: str) -> tuple[float, float]:
+def sums_of_pck(answers: pd.DataFrame, figure: str) -> np.ndarray:
+    """Return part and whole of ``standard_…`` or ``geometry_aware_…`` of every image, in order of the images' names."""
+    own = answers[answers.aware] if figure.startswith("geometry") else answers
+    if figure.endswith("point"):
+        part, whole = own.correct * own.weight, own.weight
+    else:
+        pairs = own.groupby(["image", "pair"])
+        share = (pairs.correct.mean() * 2**30).round() / 2**30  # else rounding would break ties with the estimate
+        part, whole = share * pairs.weight.first(), pairs.weight.first()
+    images = np.unique(answers.image)
+    summed = [(some.groupby(own.image if some.index.nlevels == 1 else "image")).sum() for some in (part, whole)]
+    return np.stack([one.reindex(images).fillna(0).to_numpy(float) for one in summed], axis=1)
+
+
+def known(sums: np.ndarray) -> bool:
+    """Return whether a figure of these sums has an interval."""
+    counted = sums[sums[:, 1] > 0]
+    either = min((counted[:, 0] > 0).sum(), (counted[:, 0] < counted[:, 1]).sum())
+    return bool(len(counted) >= 10 and either >= 5)
+
+
+def ends_of_scipy(sums: np.ndarray, scope: str, less: np.ndarray | None = None) -> tuple[float, float]:
+    """Return the ends of the interval of a figure, or of the difference to that of ``less``."""
+
     def ratio(rows: np.ndarray, axis: int = -1) -> np.ndarray:
-        return sums[rows, 0].sum(axis=axis) / sums[rows, 1].sum(axis=axis)
+        value: np.ndarray = sums[rows, 0].sum(axis=axis) / sums[rows, 1].sum(axis=axis)
+        if less is not None:
+            value = value - less[rows, 0].sum(axis=axis) / less[rows, 1].sum(axis=axis)
+        return value
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,16 +115,20 @@ def test_intervals_equal_those_of_scipy(protocol: Protocol) -> None:
         family, _, name = row["scope"].partition(":")
         group = answers if family == "all" else answers[answers[family] == name]
         for figure in FIGURES:
-            sums = sums_of(group, figure)
-            counted = sums[sums[:, 1] > 0]
-            either = min((counted[:, 0] > 0).sum(), (counted[:, 0] < counted[:, 1]).sum())
+            kind, _, average = figure.partition("_per_")
+            less = None
+            if kind == "gap":
+                sums, less = (sums_of_pck(group, f"{name}_per_{average}") for name in ("standard", "geometry_aware"))
+            else:
+                sums = sums_of_pck(group, figure) if average else sums_of(group, figure)
             ends = row[f"{figure}_low"], row[f"{figure}_high"]
-            assert np.isnan(ends).tolist() == [len(counted) < 10 or either < 5] * 2
+            assert np.isnan(ends).tolist() == [not known(sums) or (less is not None and not known(less))] * 2
             if not np.isnan(ends[0]):
                 shown.add(figure)
-                assert ends == pytest.approx(ends_of_scipy(sums, row["scope"]), abs=1e-9)
+                assert ends == pytest.approx(ends_of_scipy(sums, row["scope"], less), abs=1e-9)
                 assert ends[0] <= row[figure] <= ends[1]
     assert shown >= {"correct", "other_keypoint", "background", "pck_dagger", "left_right_confusion"}
+    assert shown >= {"hat_11_rate", *FIGURES[-6:]}
 
 
 def test_correct_has_the_interval_of_the_scores() -> None:
@@ -104,6 +140,21 @@ def test_correct_has_the_interval_of_the_scores() -> None:
     chosen = chosen.set_index("scope").loc[table.scope]
     np.testing.assert_array_equal(table[["correct_low", "correct_high"]], chosen[["low", "high"]])
     assert chosen.low.notna().all()
+
+
+@pytest.mark.parametrize("subset", ["all", "geometry_aware"])
+@pytest.mark.parametrize("metric", ["per_image", "per_point"])
+def test_both_sides_of_the_gap_have_the_intervals_of_the_scores(subset: str, metric: str) -> None:
+    benchmark = shared_images(3)
+    pairs, predictions = benchmark.split("test"), scattered(benchmark, DEFAULT, 4)
+    table = error_table(benchmark, pairs, predictions, DEFAULT, by=["category"], bootstrap=SETTINGS)
+    scores = score(benchmark, pairs, predictions, DEFAULT, bootstrap=SETTINGS)
+    chosen = scores[np.isclose(scores.alpha, 0.1) & (scores.subset == subset) & (scores.metric == metric)]
+    chosen = chosen.set_index("scope").loc[table.scope]
+    side = {"all": "standard"}.get(subset, subset)
+    np.testing.assert_array_equal(table[f"{side}_{metric}"], chosen.value)
+    np.testing.assert_array_equal(table[[f"{side}_{metric}_low", f"{side}_{metric}_high"]], chosen[["low", "high"]])
+    assert chosen.low.notna().any()
 
 
 def test_the_other_columns_are_the_same_and_few_images_have_no_interval() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 
 import geobench
 from geobench.builders.options import build_benchmark
@@ -16,12 +17,15 @@ from geobench.catalog import find_card
 from geobench.cli import run as command_line
 from geobench.errors import InputError, UsageError
 from geobench.evaluation import flow_run
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.protocol import Protocol, find_protocol
 from geobench.evaluation.scoring import score_run
 from geobench.flow_file import known_pixels, read_flow
 from geobench.methods.base import LoadedMethod
+from geobench.reporting.scores_text import scores_text
+from geobench.seeding import seed_for
 from geobench.storage import load_benchmark_folder
-from tests.builders.raw_tss import write_tss
+from tests.builders.raw_tss import PAIRS, write_tss
 from tests.evaluation.test_flow import slow_accuracy, slow_foreground
 
 
@@ -90,6 +94,27 @@ def test_scores_are_those_of_the_slow_count(benchmark, scores, alpha):
     assert value(scores, "iou", "category:JODS", alpha=None) == pytest.approx(np.mean(overlaps[4:6]), abs=1e-12)
     assert value(scores, "iou", "flip:0", alpha=None) == pytest.approx(np.mean(overlaps[:6]), abs=1e-12)
     assert {*scores.scope} == {"all", "category:FG3DCar", "category:JODS", "category:PASCAL", "flip:0", "flip:1"}
+
+
+def test_overlaps_have_intervals_where_there_are_enough_images(tmp_path):
+    many = [("JODS", f"car_{n:02}_{n + 1:02}") for n in range(7)] + [PAIRS[0], PAIRS[3]]
+    built = build_benchmark(find_card("tss"), write_tss(tmp_path / "raw", 1, many)).save(tmp_path / "benchmark")
+    benchmark = load_benchmark_folder(built)
+    run = geobench.predict(method(), benchmark, runs=tmp_path / "runs")
+    settings = Bootstrap(resamples=400, seed=2)
+    scores = score_run(run, benchmark, bootstrap=settings)
+    rows = scores[scores.metric == "iou"].set_index("scope")
+    overlaps = np.rint(np.array(slow_scores(benchmark, 0.05)[2]) * 2**30) / 2**30
+    pairs = benchmark.split("test")
+    order = np.argsort(benchmark.instances.image[pairs.target].astype(str))
+    for scope, chosen in {"all": order, "category:JODS": order[pairs.category[order] == "JODS"]}.items():
+        generator = np.random.default_rng(seed_for(2, scope))
+        made = stats.bootstrap((overlaps[chosen],), np.mean, n_resamples=400, random_state=generator)
+        ends = made.confidence_interval.low, made.confidence_interval.high
+        assert tuple(rows.loc[scope, ["low", "high"]]) == pytest.approx(ends, abs=1e-9)
+    assert rows.loc["category:PASCAL", ["low", "high"]].isna().all()  # two images
+    said = scores_text(run, scores)
+    assert f"({100 * rows.low['all']:.1f} – {100 * rows.high['all']:.1f}), mean of 18 pairs" in said
 
 
 def test_the_oracle_is_always_right_and_no_pixel_is_geometry_aware(benchmark, tmp_path):

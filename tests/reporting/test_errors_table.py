@@ -86,6 +86,7 @@ def test_intervals_are_shown_when_asked_for_and_always_in_csv(
     low, value, high = (float(row[f"other_keypoint{end}"]) for end in ("_low", "", "_high"))
     assert low < value < high
     assert row["no_answer_low"] == row["no_answer_high"] == ""
+    assert row["intervals"] == "95% confidence interval (BCa bootstrap of the target images, 10,000 resamples, seed 0)"
     shown = f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
     assert geobench([*asked, "--intervals"]) == 0
     text = capsys.readouterr().out
@@ -125,6 +126,11 @@ def test_the_verbs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "subgroup_visible:2" in capsys.readouterr().out
     assert geobench(["errors", folder, "--confusion"]) == 0
     assert "left_paw" in capsys.readouterr().out
+    for name, value in {"--by": ["type"], "--alpha": ["0.1"], "--extent": ["box"], "--intervals": []}.items():
+        assert geobench(["errors", folder, "--confusion", name, *value]) == 2
+        assert f"{name} does not go with --confusion; leave one of them out" in capsys.readouterr().err
+    assert geobench(["errors", folder, "--category", "cat"]) == 2
+    assert "--category goes with --confusion only" in capsys.readouterr().err
     assert geobench(["errors", folder, "--by", "difficulty"]) == 2
     assert "--by difficulty: tiny says nothing" in capsys.readouterr().err
     assert geobench(["errors", folder, "--by", "colour"]) == 2
