@@ -1,6 +1,6 @@
 """geobench: benchmarks, methods and trustworthy tables for geometry-aware semantic correspondence.
 
-Three nouns and three verbs, the same as on the command line::
+Three nouns and a few verbs, the same as on the command line::
 
     import geobench
 
@@ -8,6 +8,7 @@ Three nouns and three verbs, the same as on the command line::
     run = geobench.predict("dense-sift", benchmark, split="test/cross-species")
     scores = geobench.score(run)  # a DataFrame, one row per scope x subset x metric x alpha
     print(geobench.leaderboard([run]))
+    print(geobench.compare([run, other]).attrs["sentences"])  # two runs or more
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from geobench.version import __version__
 
 if TYPE_CHECKING:
+    from geobench.api import compare as compare
     from geobench.api import leaderboard as leaderboard
     from geobench.api import load_benchmark as load_benchmark
     from geobench.api import predict as predict
@@ -45,6 +47,7 @@ _HOME = {
     "Run": "geobench.evaluation.runs",
     "Skeleton": "geobench.skeleton",
     "UsageError": "geobench.errors",
+    "compare": "geobench.api",
     "leaderboard": "geobench.api",
     "load_benchmark": "geobench.api",
     "predict": "geobench.api",

@@ -1,4 +1,4 @@
-"""The Python interface: load_benchmark, predict, score, leaderboard."""
+"""The Python interface: load_benchmark, predict, score, compare, leaderboard."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from geobench.storage import load_benchmark_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from geobench.evaluation.bootstrap import Bootstrap
     from geobench.evaluation.protocol import Protocol
     from geobench.evaluation.runs import Run
     from geobench.features.store import StoreType
@@ -117,6 +118,46 @@ def score(run: Run | Path | str, *, benchmark: Benchmark | None = None) -> pd.Da
     from geobench.evaluation.scoring import score_run
 
     return score_run(run, benchmark)
+
+
+def compare(
+    runs: Sequence[Run | Path | str],
+    *,
+    benchmark: Benchmark | None = None,
+    alpha: float = 0.10,
+    metric: str | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> pd.DataFrame:
+    """Compare runs keypoint for keypoint, by paired differences.
+
+    Args:
+        runs: two or more, or their folders; of one benchmark, split and protocol.
+        benchmark: what they ran on; by default it is loaded from where it was.
+        alpha: the PCK threshold of the sentences.
+        metric: ``per_image`` or ``per_point``, the average of the sentences; the protocol's headline by default.
+        bootstrap: how to make intervals and p-values; by default BCa, 95%, 10,000 resamples, seed 0.
+
+    Returns:
+        One row per two runs, scope, subset, metric and alpha: value_first, value_second and difference (0 to 1), low
+        and high, p, p_holm, p_mcnemar, detectable and counts (docs/statistics.md). ``attrs["sentences"]`` says which is
+        better, of all keypoints and of the geometry-aware ones; ``attrs["intervals"]`` how intervals were made.
+
+    Raises:
+        UsageError: fewer than two runs, or the protocol has no such alpha.
+        InputError: the runs were not asked the same questions or not counted alike; one is unfinished or failed.
+    """
+    from geobench.evaluation.comparison import compare_runs
+    from geobench.evaluation.runs import Run, load_run
+    from geobench.evaluation.scoring import INTERVALS
+    from geobench.reporting.comparison_table import check_alpha, named_rows, said_of
+
+    loaded = [run if isinstance(run, Run) else load_run(run) for run in runs]
+    compared = compare_runs(loaded, benchmark, bootstrap or INTERVALS)
+    check_alpha(compared, alpha)
+    table = named_rows(compared)
+    kind = metric or compared.protocol.averaging.replace("-", "_")
+    table.attrs = {"sentences": said_of(compared, kind, alpha), "intervals": compared.bootstrap.record()}
+    return table
 
 
 def leaderboard(runs: Sequence[Run | Path | str], *, alpha: float = 0.10, metric: str | None = None) -> pd.DataFrame:

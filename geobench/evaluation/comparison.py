@@ -13,7 +13,7 @@ from geobench.benchmark import Benchmark
 from geobench.errors import InputError, UsageError
 from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.comparison_table import Judged, comparison_table
-from geobench.evaluation.flow_run import has_flow
+from geobench.evaluation.flow_run import refuse_flow
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
 from geobench.evaluation.scopes import everything, partitions
@@ -65,8 +65,7 @@ def compare_runs(
     for run in runs[1:]:
         _check_comparable(runs[0], run)
     benchmark = benchmark_of(runs[0], benchmark)
-    if has_flow(benchmark):
-        raise InputError(f"{benchmark.name}: its truth is flow, whose runs are not compared; use geobench leaderboard")
+    refuse_flow(benchmark, "compare keypoint for keypoint")
     protocol = Protocol.model_validate(runs[0].record.protocol)
     judged = Judged.of(runs, benchmark, protocol)
     scopes = partitions(benchmark, judged.pairs) if len(runs) == 2 else [everything(judged.pairs)]

@@ -46,6 +46,19 @@ def has_flow(benchmark: Benchmark) -> bool:
     return benchmark.recipe.get("truth") == "flow"
 
 
+def refuse_flow(benchmark: Benchmark, what: str) -> None:
+    """Refuse what is done with keypoints only, ``what`` being a verb and its object, where the truth is flow.
+
+    Raises:
+        InputError: the truth of the benchmark is flow.
+    """
+    if has_flow(benchmark):
+        raise InputError(
+            f"{benchmark.name}: its truth is flow, not keypoints, so there is nothing to {what}; use geobench "
+            "leaderboard"
+        )
+
+
 def check_flow_protocol(protocol: Protocol) -> None:
     """Refuse a protocol by which flow cannot be counted.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -14,7 +16,7 @@ from geobench.evaluation.predictions import Predictions, answers
 from geobench.evaluation.protocol import Averaging, Protocol
 from geobench.evaluation.queries import Queries, instance_frames, pair_weights, queries
 from geobench.evaluation.ratios import answer_images, by_image, pair_ratios, pair_wholes
-from geobench.evaluation.scopes import azimuth_difference, partitions
+from geobench.evaluation.scopes import Scopes, azimuth_difference, partitions
 from geobench.evaluation.score_table import AVERAGINGS, SUBSETS, score_table
 
 __all__ = [
@@ -34,6 +36,7 @@ def score(
     protocol: Protocol,
     split: str = "",
     bootstrap: Bootstrap | None = None,
+    scopes: Sequence[Scopes] = (),
 ) -> pd.DataFrame:
     """Return the scores of ``predictions`` in long form, one row per scope, subset, metric and alpha.
 
@@ -51,6 +54,7 @@ def score(
         protocol: how to count.
         split: name of the split, for error messages.
         bootstrap: how to make intervals; none by default.
+        scopes: partitions of the pairs; by default as a whole, by category and by difference of viewing directions.
 
     Raises:
         InputError: a question has no answer or several, or an answer has no question.
@@ -63,8 +67,8 @@ def score(
     ratios = pair_ratios(tallies, weight) if bootstrap else pair_wholes(tallies, weight)
     image = answer_images(benchmark, asked)
     tables = [
-        score_table(scopes, tallies, weight, protocol, by_image(ratios, scopes, image), bootstrap)
-        for scopes in partitions(benchmark, pairs)
+        score_table(some, tallies, weight, protocol, by_image(ratios, some, image), bootstrap)
+        for some in scopes or partitions(benchmark, pairs)
     ]
     return pd.concat(tables, ignore_index=True)
 

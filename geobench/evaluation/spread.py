@@ -10,12 +10,17 @@ import pandas as pd
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.evaluation.answers import asked_and_answered
+from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.flow_run import refuse_flow
 from geobench.evaluation.predictions import Predictions
 from geobench.evaluation.protocol import Protocol, find_protocol, protocol_names
 from geobench.evaluation.questions import difference
 from geobench.evaluation.runs import Run
+from geobench.evaluation.scopes import everything
 from geobench.evaluation.scores import score
 from geobench.evaluation.scoring import benchmark_of
+
+FIGURES = ("per_image", "per_point", "geometry_aware_per_image", "geometry_aware_per_point")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +30,9 @@ class Spread:
     Attributes:
         table: one row per protocol and alpha: ``protocol``, ``fingerprint``, ``headline`` (the averaging that the
             protocol's authors print: ``per_image`` or ``per_point``), ``alpha``, and PCK (0 to 1) in ``per_image``,
-            ``per_point``, ``geometry_aware_per_image`` and ``geometry_aware_per_point``.
+            ``per_point``, ``geometry_aware_per_image`` and ``geometry_aware_per_point``, each with the ends of its
+            interval in ``<figure>_low`` and ``<figure>_high`` (NaN where there is none); ``n_images``, of all
+            keypoints.
         left_out: what the other protocols do that keeps them out of it, by name.
     """
 
@@ -40,21 +47,25 @@ def presets_and(own: Protocol) -> list[Protocol]:
     return presets if known else [own, *presets]
 
 
-def spread_of_run(run: Run, benchmark: Benchmark | None = None, alphas: Sequence[float] = ()) -> Spread:
+def spread_of_run(
+    run: Run, benchmark: Benchmark | None = None, alphas: Sequence[float] = (), bootstrap: Bootstrap | None = None
+) -> Spread:
     """Return what the predictions of a run are worth under every preset and its own protocol; nothing is stored.
 
     Args:
         run: a finished run.
         benchmark: what it ran on; by default it is loaded from where it was.
         alphas: see :func:`protocol_spread`.
+        bootstrap: how to make intervals; none by default.
 
     Raises:
-        InputError: the run is unfinished, or its benchmark is gone or another one.
+        InputError: the run is unfinished, or its benchmark is gone or another one, or its truth is flow.
     """
     data, own = benchmark_of(run, benchmark), Protocol.model_validate(run.record.protocol)
+    refuse_flow(data, "count under other protocols")
     pairs, predictions, _ = asked_and_answered(run, data)
     split = run.record.benchmark.split
-    return protocol_spread(data, pairs, predictions, own, presets_and(own), alphas, split)
+    return protocol_spread(data, pairs, predictions, own, presets_and(own), alphas, split, bootstrap)
 
 
 def protocol_spread(
@@ -65,6 +76,7 @@ def protocol_spread(
     protocols: Sequence[Protocol],
     alphas: Sequence[float] = (),
     split: str = "",
+    bootstrap: Bootstrap | None = None,
 ) -> Spread:
     """Return what predictions are worth under each of several protocols.
 
@@ -76,17 +88,18 @@ def protocol_spread(
         protocols: those to count under.
         alphas: thresholds, whether or not a protocol's authors print them; by default those of every protocol.
         split: name of the split, for error messages.
+        bootstrap: how to make intervals; none by default. All protocols have the same draws.
 
     Raises:
         InputError: predictions and questions of ``own`` do not fit.
     """
     shown = tuple(alphas) or common_alphas(protocols)
     reasons = {protocol.name: _reason(benchmark, pairs, own, protocol) for protocol in protocols}
-    rows = [
-        _row(score(benchmark, pairs, predictions, protocol.model_copy(update={"alphas": shown}), split), protocol)
-        for protocol in protocols
-        if not reasons[protocol.name]
-    ]
+    rows, whole = [], [everything(pairs)]
+    for protocol in protocols:
+        if not reasons[protocol.name]:
+            counted = protocol.model_copy(update={"alphas": shown})
+            rows.append(_row(score(benchmark, pairs, predictions, counted, split, bootstrap, whole), protocol))
     left_out = {name: reason for name, reason in reasons.items() if reason}
     return Spread(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), left_out)
 
@@ -113,14 +126,17 @@ def common_alphas(protocols: Sequence[Protocol]) -> tuple[float, ...]:
 
 def _row(scores: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Return the overall figures of one protocol, one row per alpha."""
-    overall = scores[scores.scope == "all"]
-    prefix = np.where(overall.subset == "all", "", overall.subset + "_")
-    wide = overall.assign(column=prefix + overall.metric).pivot_table(
-        values="value", index="alpha", columns="column", dropna=False
-    )
-    columns = ["per_image", "per_point", "geometry_aware_per_image", "geometry_aware_per_point"]
-    table = wide.reindex(columns=columns).reset_index()
-    table.insert(0, "protocol", protocol.name)
-    table.insert(1, "fingerprint", protocol.fingerprint)
-    table.insert(2, "headline", protocol.averaging.replace("-", "_"))
-    return table
+    prefix = np.where(scores.subset == "all", "", scores.subset + "_")
+    wide = scores.assign(figure=prefix + scores.metric).set_index(["alpha", "figure"])
+    about = {
+        "protocol": protocol.name,
+        "fingerprint": protocol.fingerprint,
+        "headline": protocol.averaging.replace("-", "_"),
+        "alpha": sorted(scores.alpha.unique()),
+    }
+    ends = {"": wide.value, "_low": wide.low, "_high": wide.high}
+    columns = {
+        f"{name}{end}": column.unstack("figure")[name].to_numpy() for name in FIGURES for end, column in ends.items()
+    }
+    images = wide.n_images.unstack("figure")[FIGURES[0]].to_numpy()
+    return pd.DataFrame(about | columns | {"n_images": images})

@@ -17,6 +17,28 @@ from geobench.reporting.scores_text import interval_sentence
 _SUBSETS = ("all", "geometry_aware")
 
 
+def named_rows(comparison: Comparison) -> pd.DataFrame:
+    """Return the table of a comparison with the runs' names, not their numbers, in ``first`` and ``second``."""
+    names, table = dict(enumerate(comparison.names)), comparison.table
+    return table.assign(first=table["first"].map(names), second=table["second"].map(names))
+
+
+def check_alpha(comparison: Comparison, alpha: float) -> None:
+    """Refuse a threshold that the protocol does not have.
+
+    Raises:
+        UsageError: it has no such alpha.
+    """
+    if not any(abs(alpha - one) < 1e-9 for one in comparison.protocol.alphas):
+        known = ", ".join(f"{one:g}" for one in comparison.protocol.alphas)
+        raise UsageError(f"--alpha {alpha:g} is none of protocol {comparison.protocol.name}, which has {known}")
+
+
+def said_of(comparison: Comparison, metric: str, alpha: float) -> list[str]:
+    """Return what a comparison says of all keypoints, and what of the geometry-aware ones."""
+    return [" ".join(sentences(comparison, one, metric, alpha)) for one in _SUBSETS]
+
+
 def comparison_text(
     comparison: Comparison, style: str, *, alpha: float = 0.10, metric: str | None = None, subset: str = "all"
 ) -> str:
@@ -32,18 +54,15 @@ def comparison_text(
     Raises:
         UsageError: the protocol has no such alpha.
     """
-    if not any(abs(alpha - one) < 1e-9 for one in comparison.protocol.alphas):
-        known = ", ".join(f"{one:g}" for one in comparison.protocol.alphas)
-        raise UsageError(f"--alpha {alpha:g} is none of protocol {comparison.protocol.name}, which has {known}")
+    check_alpha(comparison, alpha)
+    how = interval_sentence(comparison.bootstrap.record())
     if style == "csv":
-        names = dict(enumerate(comparison.names))
-        table = comparison.table
-        return frame_csv(table.assign(first=table["first"].map(names), second=table["second"].map(names)))
+        return frame_csv(named_rows(comparison).assign(intervals=how))
     metric = metric or comparison.protocol.averaging.replace("-", "_")
     rows = chosen_rows(comparison, subset, metric, alpha)
-    said = [" ".join(sentences(comparison, one, metric, alpha)) for one in _SUBSETS]
+    said = said_of(comparison, metric, alpha)
     title = f"{_title(comparison, metric, alpha)}, {subset.replace('_', '-')}"
-    made = f"intervals and p: {interval_sentence(comparison.bootstrap.record())}, paired"
+    made = f"intervals and p: {how}, paired"
     if len(comparison.runs) == 2:
         return render_plain(_two(comparison, rows, title, [*said, made]), style)
     every = render_plain(_every_two(comparison, rows), style)

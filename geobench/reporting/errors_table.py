@@ -13,6 +13,7 @@ from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.answers import asked_and_answered
 from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.error_table import error_table
+from geobench.evaluation.flow_run import refuse_flow
 from geobench.evaluation.landings import landings
 from geobench.evaluation.on_instance import Extent
 from geobench.evaluation.protocol import Protocol
@@ -21,7 +22,7 @@ from geobench.evaluation.runs import Run
 from geobench.evaluation.scoring import benchmark_of
 from geobench.evaluation.swaps import confusion_matrix
 from geobench.evaluation.taxonomy import KINDS
-from geobench.reporting.plain_table import PlainTable, percent
+from geobench.reporting.plain_table import PlainTable, with_ends
 from geobench.reporting.scores_text import interval_sentence
 
 Row = Mapping[Hashable, Any]
@@ -65,8 +66,8 @@ def errors_of_runs(
         bootstrap: how to make intervals; none by default.
 
     Raises:
-        InputError: a run is unfinished, two were counted under different protocols or made on different benchmarks, or
-            the protocol asks other questions.
+        InputError: a run is unfinished or of a benchmark of flow, two were counted under different protocols or made
+            on different benchmarks, or the protocol asks other questions.
     """
     counted = protocol or Protocol.model_validate(runs[0].record.protocol)
     fingerprints: dict[str, str] = {}
@@ -81,6 +82,7 @@ def errors_of_runs(
         if fingerprints.setdefault(asked.name, asked.fingerprint) != asked.fingerprint:
             raise InputError(f"{run.folder}: made on another {asked.name} than {runs[0].folder}; show them apart")
         data = benchmark_of(run, benchmark)
+        refuse_flow(data, "name errors of")
         pairs, predictions, _ = asked_and_answered(run, data)
         found = difference(data, pairs, own, counted)
         if found is not None:
@@ -148,9 +150,10 @@ def confusion_of_run(
 
     Raises:
         UsageError: the split has no such category.
-        InputError: the run is unfinished, or its benchmark is gone.
+        InputError: the run is unfinished, or its benchmark is gone or one of flow.
     """
     data = benchmark_of(run, benchmark)
+    refuse_flow(data, "confuse")
     pairs, predictions, _ = asked_and_answered(run, data)
     labels = sorted({str(label) for label in pairs.category})
     if category is not None and category not in labels:
@@ -196,9 +199,7 @@ def _records(errors: pd.DataFrame) -> list[Row]:
 
 def _with_interval(row: Row, name: str) -> str:
     """Return a share in percent, and in brackets the ends of its interval where it has one."""
-    low = row.get(f"{name}_low")
-    text = percent(row[name])
-    return text if pd.isna(low) else f"{text} [{percent(low)}, {percent(row[f'{name}_high'])}]"
+    return with_ends(row[name], row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan))
 
 
 def _case(row: Row, name: str) -> str:

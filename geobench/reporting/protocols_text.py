@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.protocol import Frame, Protocol, Sampling
 from geobench.evaluation.runs import Run
 from geobench.evaluation.spread import Spread
-from geobench.reporting.plain_table import PlainTable, percent
+from geobench.reporting.plain_table import PlainTable, frame_csv, percent, render_plain, with_ends
+from geobench.reporting.scores_text import interval_sentence
 
 _SAME = "."
 _FIELDS: dict[str, Callable[[Protocol], str]] = {
@@ -63,13 +65,14 @@ def protocols_frame(protocols: Sequence[Protocol]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def spread_table(run: Run, spread: Spread, metric: str = "both") -> PlainTable:
+def spread_table(run: Run, spread: Spread, metric: str = "both", bootstrap: Bootstrap | None = None) -> PlainTable:
     """Return the figures of one run under every protocol, the average that each protocol's authors print marked ``*``.
 
     Args:
         run: whose predictions they are.
         spread: the figures.
         metric: ``per-image``, ``per-point`` or ``both``.
+        bootstrap: how its intervals were made; None for none.
     """
     record, chosen = run.record, [name for name in _FIGURES if metric in ("both", _averaging(name))]
     title = (
@@ -82,7 +85,16 @@ def spread_table(run: Run, spread: Spread, metric: str = "both") -> PlainTable:
         for row in table.to_dict("records")
     ]
     header = ["protocol", "alpha", *(_FIGURES[name] for name in chosen), "fingerprint"]
-    return PlainTable(header, rows, title, [*_ranges(table), *_notes(spread)])
+    made = [f"in brackets: {interval_sentence(bootstrap.record())}"] if bootstrap else []
+    return PlainTable(header, rows, title, [*_ranges(table), *made, *_notes(spread)])
+
+
+def spread_text(run: Run, spread: Spread, style: str, metric: str = "both", bootstrap: Bootstrap | None = None) -> str:
+    """Return :func:`spread_table` as text in one of ``STYLES``; CSV has every column of the spread, shares 0 to 1."""
+    if style == "csv":
+        made = {"intervals": interval_sentence(bootstrap.record())} if bootstrap else {}
+        return frame_csv(spread.table.assign(**made))
+    return render_plain(spread_table(run, spread, metric, bootstrap), style)
 
 
 _FIGURES = {
@@ -99,7 +111,7 @@ def _averaging(figure: str) -> str:
 
 def _figure(row: Mapping[Hashable, Any], name: str) -> str:
     headline = _averaging(name) == row["headline"].replace("_", "-")
-    return ("* " if headline else "") + percent(row[name], 2)
+    return ("* " if headline else "") + with_ends(row[name], row[f"{name}_low"], row[f"{name}_high"], 2)
 
 
 def _ranges(table: pd.DataFrame) -> list[str]:

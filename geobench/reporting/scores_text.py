@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,9 @@ from geobench.errors import UsageError
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
 from geobench.evaluation.score_file import ATTRIBUTE
+from geobench.reporting.plain_table import PlainTable, frame_csv, percent, render_plain, with_ends
+
+Row = Mapping[Hashable, Any]
 
 _SUBSETS = {"all": "all keypoints", "geometry_aware": "geometry-aware"}
 
@@ -22,8 +25,17 @@ def scores_text(
     metric: str = "both",
     alphas: tuple[float, ...] = (),
     protocol: Protocol | None = None,
+    style: str = "table",
 ) -> str:
-    """Return the overall PCK of a run in percent: subset × metric × alpha, each above its confidence interval.
+    """Return the overall PCK of a run in percent: subset × metric × alpha, each with its confidence interval.
+
+    Args:
+        run: whose scores they are.
+        scores: in long form.
+        metric: ``per-image``, ``per-point`` or ``both``.
+        alphas: thresholds to show; all of the protocol by default.
+        protocol: how they were counted; as the run says by default.
+        style: ``table``, ``markdown`` or ``latex``; ``csv`` has the scores of every scope in long form, shares 0 to 1.
 
     Raises:
         UsageError: an alpha was asked for that the protocol does not have.
@@ -35,14 +47,20 @@ def scores_text(
     if unknown:
         known = ", ".join(f"{alpha:g}" for alpha in protocol.alphas)
         raise UsageError(f"--alpha {unknown[0]:g} is not among the thresholds of protocol {protocol.name}: {known}")
+    if style == "csv":
+        return _csv(scores, metric, shown)
+    cell = _value if style == "table" else _in_brackets
     rows = []
     for subset, title in _SUBSETS.items():
         for kind in ("per_image", "per_point"):
             chosen = scores[(scores.scope == "all") & (scores.subset == subset) & (scores.metric == kind)]
             if len(chosen) and metric in ("both", kind.replace("_", "-")):
-                values = [_value(chosen, alpha) for alpha in shown]
+                values = [cell(_at(chosen, alpha)) for alpha in shown]
                 rows.append([title, kind.replace("_", " "), *values, f"{int(chosen.n.iloc[0]):,}"])
     header = ["keypoints", "average", *(f"PCK@{alpha:g}" for alpha in shown), "n"]
+    if style != "table":
+        notes = [line for text in (_overlap(scores), _intervals(scores, "in brackets")) if (line := text.strip())]
+        return render_plain(PlainTable(header, rows, _title(run, protocol), notes, left=2), style)
     table = tabulate(
         rows, header, tablefmt="simple", colalign=["left", "left"] + ["right"] * (len(shown) + 1), disable_numparse=True
     )
@@ -62,20 +80,34 @@ def failure_text(run: Run) -> str:
     )
 
 
-def _value(chosen: pd.DataFrame, alpha: float) -> str:
-    row = chosen[(chosen.alpha - alpha).abs() < 1e-9].iloc[0]
-    if pd.isna(row.value):
-        return "-"
-    value = f"{100 * row.value:.2f}"
-    return value if pd.isna(row.low) else f"{value}\n{100 * row.low:.1f} – {100 * row.high:.1f}"
+def _csv(scores: pd.DataFrame, metric: str, alphas: Sequence[float]) -> str:
+    kinds = ("per_image", "per_point") if metric == "both" else (metric.replace("-", "_"),)
+    # The overlap of masks, which has no threshold, is always there.
+    chosen = scores[(scores.metric.isin(kinds) & scores.alpha.isin(alphas)) | scores.alpha.isna()]
+    made = scores.attrs.get(ATTRIBUTE)
+    return frame_csv(chosen.assign(intervals=interval_sentence(made)) if made else chosen)
 
 
-def _intervals(scores: pd.DataFrame) -> str:
+def _at(chosen: pd.DataFrame, alpha: float) -> Row:
+    found: Row = chosen[(chosen.alpha - alpha).abs() < 1e-9].iloc[0].to_dict()
+    return found
+
+
+def _value(row: Row) -> str:
+    value = percent(row["value"], 2)
+    return value if pd.isna(row["low"]) else f"{value}\n{percent(row['low'])} – {percent(row['high'])}"
+
+
+def _in_brackets(row: Row) -> str:
+    return with_ends(row["value"], row["low"], row["high"], 2)
+
+
+def _intervals(scores: pd.DataFrame, place: str = "below each figure") -> str:
     """Return a line on the intervals shown, or nothing where there is none."""
     whole = scores[scores.scope == "all"]
     if whole.low.isna().all():
         return ""
-    return f"below each figure: {interval_sentence(scores.attrs[ATTRIBUTE])}; {int(whole.n_images.iloc[0]):,} images\n"
+    return f"{place}: {interval_sentence(scores.attrs[ATTRIBUTE])}; {int(whole.n_images.iloc[0]):,} images\n"
 
 
 def interval_sentence(made: Mapping[str, Any]) -> str:

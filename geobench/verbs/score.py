@@ -22,6 +22,14 @@ from geobench.interval_options import bootstrap_of, interval_options
 @click.option(
     "--alpha", "alphas", type=float, multiple=True, help="Thresholds to print; all of the protocol by default."
 )
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="CSV has every scope and count.",
+)
 @interval_options("bca", "percentile", "none")
 def command(
     run: Path,
@@ -29,6 +37,7 @@ def command(
     protocol: str | None,
     metric: str,
     alphas: tuple[float, ...],
+    style: str,
     interval: str,
     level: float,
     resamples: int,
@@ -43,13 +52,14 @@ def command(
 
     found = load_run(run.parent if run.name == "predictions.parquet" else run)
     data = load_benchmark(benchmark) if benchmark else None
+    made = bootstrap_of(interval, level, resamples, interval_seed)
     if protocol == "all":
         from geobench.evaluation.spread import spread_of_run
-        from geobench.reporting.plain_table import render_plain
-        from geobench.reporting.protocols_text import spread_table
+        from geobench.reporting.protocols_text import spread_text
 
-        click.echo(render_plain(spread_table(found, spread_of_run(found, data, alphas), metric), "table"), nl=False)
+        spread = spread_of_run(found, data, alphas, made)
+        click.echo(spread_text(found, spread, style, metric, made), nl=False)
         return
     chosen = find_protocol(protocol) if protocol else None
-    scores = score_run(found, data, chosen, bootstrap_of(interval, level, resamples, interval_seed))
-    click.echo(scores_text(found, scores, metric, alphas, chosen))
+    scores = score_run(found, data, chosen, made)
+    click.echo(scores_text(found, scores, metric, alphas, chosen, style), nl=style == "table")

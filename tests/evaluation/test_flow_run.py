@@ -193,6 +193,18 @@ def test_another_protocol_needs_another_run(benchmark, tmp_path):
         score_run(run, benchmark, strict)
 
 
+def test_what_is_of_keypoints_is_refused(folder, tmp_path, capsys):
+    for name in ("oracle", "box-position"):
+        geobench.predict(name, load_benchmark_folder(folder), runs=tmp_path)
+    one, other = (str(path.parent) for path in sorted(tmp_path.rglob("run.json")))
+    asked = (["errors", one], ["errors", one, "--confusion"], ["score", one, "--protocol", "all"])
+    for verb in (*asked, ["compare", one, other]):
+        assert command_line(verb) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("geobench: tss: its truth is flow, not keypoints, so there is nothing to "), said
+        assert said.count("\n") == 1
+
+
 def test_the_command_line_shows_flow_and_masks(folder, tmp_path, capsys):
     arguments = ["--method", "box-position", "--benchmark", str(folder), "--runs", str(tmp_path)]
     assert command_line(["eval", *arguments]) == 0

@@ -13,8 +13,10 @@ from geoaware_goldens import ap10k, spair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_benchmarks import random_benchmark, random_predictions
+from test_taxonomy import mirrored_benchmark, scattered
 
 from geobench.benchmark import Benchmark
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.predictions import Predictions, queries
 from geobench.evaluation.protocol import Protocol, Sampling, find_protocol, protocol_names
 from geobench.evaluation.questions import difference, questions_fingerprint
@@ -114,6 +116,24 @@ def test_the_spread_is_what_scoring_one_by_one_gives() -> None:
         assert row.per_point == overall["all", "per_point"]
         assert row.geometry_aware_per_image == overall["geometry_aware", "per_image"]
         assert row.geometry_aware_per_point == overall["geometry_aware", "per_point"]
+
+
+def test_the_spread_has_the_intervals_of_the_scores() -> None:
+    benchmark = mirrored_benchmark(5, n=40, n_pairs=120)
+    pairs, predictions, made = benchmark.split("test"), scattered(benchmark, DEFAULT, 5), Bootstrap(resamples=200)
+    found = protocol_spread(
+        benchmark, pairs, predictions, DEFAULT, [DEFAULT, find_protocol("sd4match")], (0.1, 0.2), bootstrap=made
+    )
+    assert len(found.table) == 4
+    for row in found.table.itertuples():
+        counted = find_protocol(row.protocol).model_copy(update={"alphas": (row.alpha,)})
+        scores = score(benchmark, pairs, predictions, counted, bootstrap=made)
+        for expected in scores[scores.scope == "all"].itertuples():
+            name = expected.metric if expected.subset == "all" else f"{expected.subset}_{expected.metric}"
+            assert (getattr(row, f"{name}_low"), getattr(row, f"{name}_high")) == (expected.low, expected.high)
+            assert expected.low < getattr(row, name) < expected.high
+            if expected.subset == "all":
+                assert row.n_images == expected.n_images
 
 
 def test_a_protocol_of_ones_own_stands_first() -> None:

@@ -168,3 +168,21 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "confidence" not in capsys.readouterr().out
     assert command_line(["leaderboard", str(tmp_path / "runs"), "--intervals"]) == 1
     assert "not scored yet" in capsys.readouterr().err
+
+
+def test_from_python(runs: list[Run], small: Benchmark, two: Comparison) -> None:
+    table = geobench.compare([runs[0], runs[1].folder], benchmark=small, alpha=0.05, bootstrap=SETTINGS)
+    assert set(table["first"]) == {two.names[0]}
+    assert set(table["second"]) == {two.names[1]}
+    pd.testing.assert_frame_equal(table.drop(columns=["first", "second"]), two.table.drop(columns=["first", "second"]))
+    of_all, of_aware = table.attrs["sentences"]
+    assert of_all == " ".join(sentences(two, "all", "per_image", 0.05))
+    assert "geometry-aware" in of_aware
+    assert table.attrs["intervals"]["resamples"] == 500
+    with pytest.raises(UsageError, match=r"--alpha 0.3 is none of protocol default"):
+        geobench.compare(runs[:2], benchmark=small, alpha=0.3, bootstrap=SETTINGS)
+
+
+def test_csv_says_how_its_intervals_were_made(two: Comparison) -> None:
+    table = pd.read_csv(io.StringIO(comparison_text(two, "csv")))
+    assert table.intervals.str.contains("BCa bootstrap of the target images, 500 resamples, seed 0").all()

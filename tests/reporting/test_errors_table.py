@@ -139,6 +139,10 @@ def test_the_verbs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.00 points apart" in out
     assert "left out: cats, which asks in another direction than default" in out
     assert "geoaware-sc" in out.split("left out")[0]  # nothing is occluded in this benchmark
+    assert geobench(["score", folder, "--protocol", "all", "--format", "csv", "--interval", "none"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert {"default", "geoaware-sc"} < {row["protocol"] for row in rows}
+    assert rows[0]["per_image_low"] == ""
     assert geobench(["score", folder, "--protocol", "all", "--metric", "per-point", "--alpha", "0.2"]) == 0
     out = capsys.readouterr().out
     assert "per image" not in out
