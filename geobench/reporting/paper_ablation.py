@@ -8,10 +8,10 @@ import numpy as np
 
 from geobench.evaluation.runs import Run
 from geobench.methods.family import find_family
-from geobench.reporting.leaderboard import DIFFERENCE_MARK, shown_runs
+from geobench.reporting.leaderboard import shown_runs
 from geobench.reporting.paper_columns import Place, columns_of, places_of
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, PaperTable
-from geobench.reporting.paper_rows import paper_row, printed_row, row_notes
+from geobench.reporting.paper_rows import beside, paper_row, row_notes
 from geobench.reporting.published import load_published
 
 FAMILY = "table-5"
@@ -76,21 +76,17 @@ def _table(
     printed = load_published()
     printed = printed[printed.source.str.endswith("Table 5")]
     for name, title in titles.items():
-        own = measured.pop(title, None) or _missing(columns, name, place)
-        rows.append(PaperRow(own.section, name, own.kind, own.values, own.commands))
+        own = measured.pop(title, None) or _missing(columns, title, place)
+        marks = own.name.removeprefix(title)
+        rows.append(PaperRow(own.section, name + marks, own.kind, own.values, own.commands))
         cells = printed[(printed.method == name) & (printed.benchmark == place[0])]
-        if published and len(cells):
-            row = printed_row(columns, name, cells)
-            rows.append(row)
-            difference = own.values - row.values
-            if not np.isnan(difference).all():
-                rows.append(PaperRow(own.section, f"{name}{DIFFERENCE_MARK}", "difference", difference))
+        rows += beside(columns, name, cells, rows[-1:]) if published else []
     rows += [PaperRow(row.section, row.name, row.kind, row.values) for row in measured.values()]
     averaging = f"averaged {columns[0].metric.replace('_', ' ')}; the rows below the first four change the matcher only"
     return PaperTable("Ablation, PCK in percent", columns, rows, [averaging, *notes, *row_notes(rows, published)])
 
 
-def _missing(columns: Sequence[PaperColumn], name: str, place: Place) -> PaperRow:
+def _missing(columns: Sequence[PaperColumn], title: str, place: Place) -> PaperRow:
     recipe, where = _RECIPES.get(place[0], "RECIPE"), place[0].upper() if place[0] in _RECIPES else place[0]
     command = f"geobench ablation --recipe {recipe} --benchmark {where} --family {FAMILY} --split {place[1]}"
-    return PaperRow("supervised", name, "measured", np.full(len(columns), np.nan), {place[0]: command})
+    return PaperRow("supervised", title, "measured", np.full(len(columns), np.nan), {place[0]: command})

@@ -58,6 +58,7 @@ class PaperRow:
         values: percent, NaN where there is no figure, [columns].
         commands: the command line that measures what is missing, by benchmark; none where nothing is missing, or
             nothing measures it.
+        without_recipe: names of the benchmarks that are missing and that no recipe of the catalogue makes.
     """
 
     section: str
@@ -65,6 +66,7 @@ class PaperRow:
     kind: RowKind
     values: Float64[np.ndarray, " c"]
     commands: Mapping[str, str] = field(default_factory=dict)
+    without_recipe: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

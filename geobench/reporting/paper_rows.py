@@ -12,8 +12,9 @@ from geobench.embedded import RENDERED
 from geobench.errors import InputError
 from geobench.evaluation.runs import Run
 from geobench.reporting.leaderboard import DIFFERENCE_MARK, saw_training_split
-from geobench.reporting.marks import MEANINGS, MIRROR_MARK, TRAINED_MARK, mark_notes, marks_of
+from geobench.reporting.marks import MARKS, MEANINGS, MIRROR_MARK, TRAINED_MARK, mark_notes, marks_of
 from geobench.reporting.method_notes import ANY
+from geobench.reporting.paper_columns import place_title
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, RowKind
 from geobench.reporting.published_rows import PRINTED_MARK
 from geobench.reporting.training_data import trained_on_split
@@ -22,11 +23,22 @@ _MEANINGS = MEANINGS | {TRAINED_MARK: "was trained on the training split of a be
 
 
 def row_notes(rows: Sequence[PaperRow], published: bool) -> list[str]:
-    """Return what the marks in the names of the rows mean."""
+    """Return what the marks in the names of the rows mean, and what there is to know of their kinds."""
     notes = mark_notes([row.name for row in rows], _MEANINGS)
-    if published:
+    kinds = {row.kind for row in rows}
+    if "printed" in kinds:
         notes.append(f"{PRINTED_MARK.strip()}: copied from the paper, not measured here, not ranked")
-    return notes
+    elif published:
+        notes.append("no printed figure exists for these columns")
+    if "difference" in kinds:
+        notes.append(
+            f"{DIFFERENCE_MARK.strip()} also holds what the ways of counting differ in; "
+            "results/published has frame and threshold of the printed"
+        )
+    missing = [
+        f"{row.name.rstrip(''.join(MARKS))} on {', '.join(row.without_recipe)}" for row in rows if row.without_recipe
+    ]
+    return notes + ([f"no recipe here makes {'; '.join(missing)}"] if missing else [])
 
 
 def section_of(run: Run) -> str:
@@ -61,7 +73,9 @@ def paper_row(
     done = {(run.record.benchmark.name, run.record.benchmark.split) for run in runs}
     places = dict.fromkeys((column.benchmark, column.split) for column in columns)
     missing = [place for place in places if place not in done]
-    return PaperRow(section, marked, kind, values, eval_commands(recipes, missing, folders))
+    commands = eval_commands(recipes, missing, folders)
+    without = dict.fromkeys(place_title(name, "test") for name, _ in missing if name not in commands)
+    return PaperRow(section, marked, kind, values, commands, tuple(without))
 
 
 def fill(values: Float64[np.ndarray, " c"], columns: Sequence[PaperColumn], run: Run, section: str) -> None:
@@ -106,22 +120,42 @@ def eval_commands(
 
 
 def beside(columns: Sequence[PaperColumn], name: str, cells: pd.DataFrame, own: Sequence[PaperRow]) -> list[PaperRow]:
-    """Return the printed row of a method, and the difference to its measured one (``own``, where there is one)."""
-    printed = printed_row(columns, name, cells)
+    """Return the printed row of a method, and the difference to its measured one (``own``, where there is one).
+
+    None of ``cells``, the published figures of the method, in these columns: no rows.
+    """
+    shown = shown_cells(columns, cells)
+    if shown.empty:
+        return []
+    printed = _printed_row(columns, name, shown)
     difference = own[0].values - printed.values if own else np.full(len(columns), np.nan)
     if np.isnan(difference).all():
         return [printed]
     return [printed, PaperRow(printed.section, f"{name}{DIFFERENCE_MARK}", "difference", difference)]
 
 
-def printed_row(columns: Sequence[PaperColumn], name: str, cells: pd.DataFrame) -> PaperRow:
-    """Return a method's printed row of a table; ``cells`` are its published figures."""
+def shown_cells(columns: Sequence[PaperColumn], cells: pd.DataFrame) -> pd.DataFrame:
+    """Return those published figures that stand in one of the columns."""
+    wanted = {(setting, *_key(column, setting)) for column in columns for setting in cells.setting.unique()}
+    keys = zip(cells.setting, *(cells[name] for name in _PLACE), cells.alpha.round(6), strict=True)
+    return cells[np.fromiter((key in wanted for key in keys), dtype=bool, count=len(cells))]
+
+
+_PLACE = ("benchmark", "split", "scope", "subset", "metric")
+
+
+def _key(column: PaperColumn, section: str) -> tuple[object, ...]:
+    place = (column.benchmark, column.split, column.scope, column.subset, column.metric_in(section))
+    return (*place, round(column.alpha, 6))
+
+
+def _printed_row(columns: Sequence[PaperColumn], name: str, cells: pd.DataFrame) -> PaperRow:
+    """Return a method's printed row, marked by what holds of ``cells``: those of its figures that the table shows."""
     section = str(cells.setting.iloc[0])
-    keys = zip(cells.benchmark, cells.split, cells.scope, cells.subset, cells.metric, cells.alpha.round(6), strict=True)
+    keys = zip(*(cells[name] for name in _PLACE), cells.alpha.round(6), strict=True)
     table = dict(zip(keys, cells.value, strict=True))
-    wanted = [(c.benchmark, c.split, c.scope, c.subset, c.metric_in(section), round(c.alpha, 6)) for c in columns]
     seen = zip(cells.trained_on, cells.benchmark, strict=True)
     trained = any(trained_on_split(text.split(), benchmark) for text, benchmark in seen)
     marks = MIRROR_MARK * bool(cells.mirror_index.any()) + TRAINED_MARK * trained
-    values = np.array([table.get(key, np.nan) for key in wanted], dtype=np.float64)
+    values = np.array([table.get(_key(column, section), np.nan) for column in columns], dtype=np.float64)
     return PaperRow(section, f"{name}{marks}{PRINTED_MARK}", "printed", values)

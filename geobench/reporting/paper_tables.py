@@ -12,8 +12,9 @@ from geobench.reporting.leaderboard import shown_runs
 from geobench.reporting.method_notes import ANY, load_method_notes, published_name, published_names
 from geobench.reporting.paper_columns import PAPER_PLACES, columns_of, places_of
 from geobench.reporting.paper_layout import SECTIONS, PaperColumn, PaperRow, PaperTable
-from geobench.reporting.paper_rows import beside, paper_row, row_notes, section_of
+from geobench.reporting.paper_rows import beside, paper_row, row_notes, section_of, shown_cells
 from geobench.reporting.published import load_published
+from geobench.reporting.training_data import unstated_note
 
 _WHAT = {"2": "PCK by category", "3": "PCK at several thresholds", "4": "PCK of the geometry-aware subset"}
 
@@ -66,7 +67,8 @@ def _table(
     is_papers = bool(set(places) & set(PAPER_PLACES[number]))
     rows = _rows(columns, runs, printed if is_papers else printed.iloc[:0], published)
     title = f"{_WHAT[number]}, percent{_protocol(runs)}"
-    return PaperTable(title, columns, rows, [*_averaging(columns), *notes, *row_notes(rows, published)])
+    unstated = unstated_note(shown_cells(columns, printed)) if published else []
+    return PaperTable(title, columns, rows, [*_averaging(columns), *notes, *row_notes(rows, published), *unstated])
 
 
 def _categories(runs: Sequence[Run], printed: pd.DataFrame, place: tuple[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ from geobench.reporting.leaderboard import (
 from geobench.reporting.marks import MARKS, MIRROR_MARK, TRAINED_MARK
 from geobench.reporting.method_notes import published_name, published_names
 from geobench.reporting.published import load_published
-from geobench.reporting.training_data import trained_on_split
+from geobench.reporting.training_data import trained_on_split, unstated_note
 
 PRINTED_MARK = " (printed)"
 POSE_METRIC = "accuracy"
@@ -112,14 +112,15 @@ def _notes(printed: pd.DataFrame, rows: Sequence[_Row]) -> list[str]:
     sources = [
         f"{PRINTED_MARK.strip()} as printed in {source}; not measured here" for source in printed.source.unique()
     ]
-    return sources + [f"{mark} {meaning}" for mark, meaning in meanings.items() if mark in names]
+    marks = [f"{mark} {meaning}" for mark, meaning in meanings.items() if mark in names]
+    return sources + marks + unstated_note(printed)
 
 
 def _difference_notes(rows: Sequence[_Row], printed: pd.DataFrame) -> list[str]:
-    if not any(row.name.endswith(DIFFERENCE_MARK) for row in rows):
+    compared = [row.name.removesuffix(DIFFERENCE_MARK) for row in rows if row.name.endswith(DIFFERENCE_MARK)]
+    if not compared:
         return []
-    shown = {row.name.removesuffix(PRINTED_MARK).rstrip("".join(MARKS)) for row in rows}
-    frames = ", ".join(sorted(printed[printed.method.isin(shown)].frame.unique()))
+    frames = ", ".join(sorted(printed[printed.method.isin(compared)].frame.unique()))
     return [f"{DIFFERENCE_MARK.strip()} also holds what the ways of counting differ in; frame of the printed: {frames}"]
 
 

@@ -114,6 +114,59 @@ def test_a_difference_is_measured_minus_printed(runs: Path, capsys: pytest.Captu
     assert list(dict.fromkeys(order)) == ["DIFT", "DIFT (printed)", "DIFT (measured - printed)"]
 
 
+def test_a_difference_says_what_else_it_holds(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note = "(measured - printed) also holds what the ways of counting differ in"
+    for asked, there in (([str(runs), "--published"], True), ([str(runs)], False), (["--published"], False)):
+        assert run(["table", "3", *asked]) == 0
+        assert (note in capsys.readouterr().out) is there
+
+
+def test_marks_are_of_the_figures_shown_and_no_printed_row_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "3", "--benchmark", "ap10k", "--published")
+    names = {row["method"] for row in rows if row["kind"] == "printed"}
+    assert {"DHF (printed)", "SD+DINO (S) (printed)", "GeoAware¶ (printed)"} < names  # the first two: unstated there
+    assert run(["table", "3", "--benchmark", "ap10k", "--published"]) == 0
+    text = capsys.readouterr().out
+    assert "(printed) not stated for ap10k: what DHF, SD+DINO (S) learned from" in text
+    assert "SCorrSAN" not in text  # printed for other benchmarks only
+    assert run(["table", "2", "--metric", "per-image", "--published"]) == 0
+    text = capsys.readouterr().out
+    assert "SCOT (printed)" in text
+    assert "DINOv2+NN (printed)" not in text  # Table 2 prints it per point
+
+
+def test_a_dash_that_no_recipe_fills_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    dashes = [row for row in rows_of(capsys, "3") if row["kind"] == "measured" and not row["command"]]
+    assert run(["table", "3"]) == 0
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("no recipe here makes")]
+    titles = {"ap10k": "AP-10K", "pf-pascal": "PF-Pascal", "spair71k": "SPair-71k"}
+    named = {(row["method"], titles[row["benchmark"]]) for row in dashes}
+    parts = [part.split(" on ") for part in note.removeprefix("no recipe here makes ").split("; ")]
+    assert {(method, name) for method, names in parts for name in names.split(", ")} == named
+    assert named
+
+
+def test_a_measured_row_of_the_ablation_keeps_its_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = replace(make_tiny_benchmark(tmp_path / "raw"), name="spair71k")
+    benchmark = load_benchmark_folder(made.save(tmp_path / "spair"))
+    method = load_method(titled(tmp_path, find_family("table-5").rows[0].title, 'trained_on = ["spair71k:train"]'))
+    geobench.score(geobench.predict(method, benchmark, runs=tmp_path / "runs"))
+    rows = rows_of(capsys, "5", str(tmp_path / "runs"), "--published")
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    assert names[:3] == ["Baseline¶", "Baseline¶ (printed)", "Baseline (measured - printed)"]
+    assert "+ Dense Training Objective" in names  # not measured: nothing is known of it
+    assert {row["rank"] for row in rows if row["kind"] != "measured"} == {""}
+
+
+def test_no_printed_row_is_promised_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = load_benchmark_folder(make_tiny_benchmark(tmp_path / "raw").save(tmp_path / "tiny"))
+    geobench.score(geobench.predict("random", benchmark, runs=tmp_path / "runs"))
+    assert run(["table", "3", str(tmp_path / "runs"), "--benchmark", "tiny", "--published"]) == 0
+    text = capsys.readouterr().out
+    assert "no printed figure exists for these columns" in text
+    assert "copied from the paper" not in text
+
+
 def titled(folder: Path, title: str, *more: str) -> str:
     """Return the path of the recipe `random` under another title, with more top-level lines."""
     text = recipe_path("random").read_text(encoding="utf-8")
@@ -190,9 +243,12 @@ def test_bounds_come_last_and_are_not_ranked(runs: Path, capsys: pytest.CaptureF
 
 def test_the_leaderboard_shows_the_difference_below(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["leaderboard", str(runs), "--published"]) == 0
-    lines = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    text = capsys.readouterr().out
+    lines = [line.split("  ")[0] for line in text.splitlines()]
     place = lines.index("DIFT")
     assert lines[place : place + 3] == ["DIFT", "DIFT (printed)", "DIFT (measured - printed)"]
+    (note,) = [line for line in text.splitlines() if line.startswith("(measured - printed)")]
+    assert note.endswith("frame of the printed: unstated")  # that of DIFT's figures alone
 
 
 @pytest.mark.parametrize("number", PRINTED_CELLS)

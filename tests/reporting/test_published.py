@@ -11,7 +11,7 @@ from geobench.catalog import published_folder
 from geobench.errors import InputError
 from geobench.reporting.method_notes import load_method_notes, published_names
 from geobench.reporting.published import COLUMNS, load_published
-from geobench.reporting.training_data import trained_on_split
+from geobench.reporting.training_data import trained_on_split, unstated_note
 
 SPAIR_CATEGORIES = """aeroplane bicycle bird boat bottle bus car cat chair cow dog horse
     motorbike person pottedplant sheep train tvmonitor"""
@@ -82,9 +82,9 @@ def test_nothing_else_is_there(published: pd.DataFrame) -> None:
         ("SCOT (FCN-101)", "pf-willow", "test", "all", "all", "per_image", 0.15, 89.1),
         ("SCorrSAN", "pf-willow", "test", "all", "all", "per_image", 0.05, 54.1),
         ("CATs (frozen backbone)", "pf-pascal", "test", "all", "all", "per_image", 0.10, 89.1),
-        ("Unified Baseline", "ap10k", "unstated", "all", "all", "per_image", 0.10, 87.4),
+        ("Unified Baseline", "ap10k", "test/intra-species", "all", "all", "per_image", 0.10, 87.4),
         ("MARCO (AP-10K pre-trained)", "spair-u", "test", "all", "all", "per_image", 0.10, 69.7),
-        ("DINOv3-B+NN, debiased", "spair71k", "test", "all", "all", "unstated", 0.20, 68.7),
+        ("DINOv3-B, debiased", "spair71k", "test", "all", "all", "per_image", 0.20, 68.7),
         # pose
         ("DINOv2", "spair71k", "test", "pose:L/R", "all", "accuracy", None, 63.8),
         ("SD", "spair71k", "test", "pose:L/R or F/B", "all", "accuracy", None, 96.0),
@@ -180,9 +180,13 @@ def test_the_mean_of_asic_is_that_of_its_categories(published: pd.DataFrame) -> 
 
 
 def test_supervised_rows_say_what_they_were_trained_on(published: pd.DataFrame) -> None:
-    untrained = published["setting"].str.startswith("unsupervised") | published["method"].str.startswith("SCOT")
+    untrained = published["setting"].str.startswith("unsupervised")
     assert (published.loc[untrained, "trained_on"] == "").all()
     assert (published.loc[~untrained, "trained_on"] != "").all()
+    chosen = published[published["method"].str.startswith("SCOT")]  # its layers, by PCK on validation pairs
+    assert set(chosen["trained_on"]) == {"spair71k:val", "pf-pascal:val"}
+    on_spair = chosen["benchmark"] == "spair71k"
+    assert (on_spair == (chosen["trained_on"] == "spair71k:val")).all()
     pretrained = published[published["method"] == "GeoAware (AP-10K pre-trained)"]
     assert set(pretrained["trained_on"]) == {"ap10k:train spair71k:train", "ap10k:train pf-pascal:train"}
 
@@ -238,3 +242,9 @@ def test_trained_on_the_training_split(trained_on: tuple[str, ...], benchmark: s
 
 def test_the_default_folder_is_the_catalogue_one(published: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(published, load_published(published_folder()))
+
+
+def test_a_source_that_does_not_say_what_a_method_learned_from_is_noted(published: pd.DataFrame) -> None:
+    shown = published[(published["benchmark"] == "ap10k") & published["method"].isin(["DHF", "GeoAware"])]
+    assert unstated_note(shown) == ["(printed) not stated for ap10k: what DHF learned from"]
+    assert unstated_note(shown[shown["method"] == "GeoAware"]) == []
