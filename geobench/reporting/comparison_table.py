@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,9 @@ def comparison_text(
     made = f"intervals and p: {how}, paired"
     if len(comparison.runs) == 2:
         return render_plain(_two(comparison, rows, title, [*said, made]), style)
-    every = render_plain(_every_two(comparison, rows), style)
-    return f"{render_plain(_groups(comparison, rows, title), style)}\n{every}\n" + "\n".join([*said, made]) + "\n"
+    every = _every_two(comparison, rows)
+    every = replace(every, notes=[*said, made])
+    return f"{render_plain(_groups(comparison, rows, title), style)}\n{render_plain(every, style)}"
 
 
 def _title(comparison: Comparison, metric: str, alpha: float) -> str:

@@ -60,11 +60,6 @@ def percent(value: float, digits: int = 1) -> str:
     return "-" if pd.isna(value) else f"{100 * value:.{digits}f}"
 
 
-def percent_interval(value: float, low: float, high: float) -> str:
-    """Return a share (0 to 1) in percent, and in brackets the ends of its interval where it has one (not NaN)."""
-    return percent(value) if pd.isna(low) else f"{percent(value)} [{percent(low)}, {percent(high)}]"
-
-
 def with_ends(value: float, low: float, high: float, digits: int = 1) -> str:
     """Return a share (0 to 1) in percent, and in brackets the ends of its interval where it has one (not NaN)."""
     ends = "" if pd.isna(low) else f" [{percent(low)}, {percent(high)}]"

@@ -17,8 +17,8 @@ ENGINES = ("tectonic", "pdflatex", "lualatex", "xelatex")
 
 def check_latex(text: str) -> None:
     """Assert that every command is known, groups and environments nest, and every row has its columns."""
-    assert text.isascii(), sorted({character for character in text if not character.isascii()})
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    assert body.isascii(), sorted({character for character in body if not character.isascii()})
     _check_tokens(body)
     environments = re.findall(r"\\(begin|end)\{([a-z*]+)\}", body)
     stack: list[str] = []
