@@ -112,6 +112,8 @@ def main() -> None:
 
     timed("scores", lambda: scored(None))
     seconds, scores = timed(f"scores, {RESAMPLES:,} resamples", lambda: scored(Bootstrap(resamples=RESAMPLES)))
+    both = Bootstrap(resamples=RESAMPLES, drawn="both-images")
+    timed(f"the same, target and source images drawn, {RESAMPLES:,} resamples", lambda: scored(both), repeats=1)
     print(f"{len(scores):,} rows, {scores.low.notna().sum():,} with an interval")
     slow, ends = one_of_scipy(benchmark, points, protocol)
     row = scores[(scores.scope == "all") & (scores.subset == "all") & (scores.metric == "per_point")].iloc[-1]

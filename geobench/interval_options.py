@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def interval_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a verb ``--interval``, ``--level``, ``--resamples`` and ``--interval-seed``; it passes them on.
+    """Give a verb ``--interval``, ``--drawn``, ``--level``, ``--resamples`` and ``--interval-seed``; it passes them on.
 
     Args:
         kinds: what ``--interval`` may be; the first is the default.
@@ -23,7 +23,14 @@ def interval_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[...
             type=click.Choice(kinds),
             default=kinds[0],
             show_default=True,
-            help="How intervals are made, by drawing the target images anew.",
+            help="How intervals are made, by drawing images anew.",
+        ),
+        click.option(
+            "--drawn",
+            type=click.Choice(["target-images", "both-images"]),
+            default="target-images",
+            show_default=True,
+            help="Draw the images answered in, or those asked in, too: wider intervals (docs/statistics.md).",
         ),
         click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals."),
         click.option("--resamples", type=int, default=10_000, show_default=True, help="How many times they are drawn."),
@@ -38,7 +45,9 @@ def interval_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[...
     return decorate
 
 
-def bootstrap_of(interval: str, level: float, resamples: int, interval_seed: int) -> Bootstrap | None:
+def bootstrap_of(
+    interval: str, level: float, resamples: int, interval_seed: int, drawn: str = "target-images"
+) -> Bootstrap | None:
     """Return the settings that the options name, None for ``none``.
 
     Raises:
@@ -49,4 +58,5 @@ def bootstrap_of(interval: str, level: float, resamples: int, interval_seed: int
     if interval == "none":
         return None
     method: Any = interval
-    return Bootstrap(method, level, resamples, interval_seed)
+    images: Any = drawn
+    return Bootstrap(method, level, resamples, interval_seed, images)

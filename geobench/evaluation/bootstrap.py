@@ -1,7 +1,9 @@
 """Bootstrap of ratios over images that are drawn anew, with replacement: replicates, and the jackknife.
 
 Pairs that share an image are not independent. So whole images are drawn, each with all the pairs answered in it (the
-cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Pairs share the
+image that they are asked in, too: with both drawn, each by itself, a pair counts as often as its target was drawn
+times as often as its source was (the pigeonhole bootstrap: Owen, The Annals of Applied Statistics 1(2), 2007).
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int, Int64
 
+from geobench.benchmark import Benchmark
 from geobench.errors import UsageError
-from geobench.evaluation.ratios import Ratios
+from geobench.evaluation.ratios import Ratios, image_codes
 from geobench.seeding import seed_for
 
 IntervalMethod = Literal["bca", "percentile"]
+Drawn = Literal["target-images", "both-images"]
 
 MINIMUM_IMAGES = 10
 """With fewer target images no interval is given: it would be too narrow to be believed (docs/statistics.md)."""
@@ -31,6 +35,10 @@ MINIMUM_DIFFERENT = 15
 _BLOCK = 1 << 20  # images drawn at a time, over all resamples of a block: 30 MiB
 
 
+DRAWN: dict[Drawn, str] = {"target-images": "target images", "both-images": "target and source images"}
+"""What is drawn, in words."""
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """How intervals are made; recorded beside every table of scores.
@@ -40,12 +48,14 @@ class Bootstrap:
         level: the share of samples whose interval should hold the truth.
         resamples: how often the images are drawn anew.
         seed: of the draws; each scope has a stream of its own, made of the seed and the scope's name.
+        drawn: ``target-images``, those that are answered in, or ``both-images``: those that are asked in, too.
     """
 
     method: IntervalMethod = "bca"
     level: float = 0.95
     resamples: int = 10_000
     seed: int = 0
+    drawn: Drawn = "target-images"
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -55,7 +65,7 @@ class Bootstrap:
 
     def record(self) -> dict[str, Any]:
         """Return the settings as plain data, with what is drawn."""
-        return {**asdict(self), "drawn": "target images"}
+        return {**asdict(self), "drawn": DRAWN[self.drawn]}
 
     def generator(self, scope: str) -> np.random.Generator:
         """Return the generator of a scope's draws."""
@@ -69,7 +79,7 @@ class Resampled:
     Attributes:
         estimate: the figure; NaN where nothing is counted.
         replicates: the figure of R draws of as many images as there are; NaN where a draw counts nothing.
-        jackknife: the figure without one image, for each of the U images.
+        jackknife: the figure without one image, for each of the U images; of several roles, those of each in turn.
     """
 
     estimate: Float64[np.ndarray, "j k"]
@@ -93,32 +103,71 @@ class Resampled:
         )
 
 
+def drawn_images(
+    benchmark: Benchmark,
+    answered: Int[np.ndarray, " p"],
+    asked: Int[np.ndarray, " p"],
+    bootstrap: Bootstrap | None,
+) -> Int64[np.ndarray, "p d"]:
+    """Return the numbers of the images that each pair is drawn with, by the order of the images' paths.
+
+    Args:
+        benchmark: where the images are.
+        answered: the instance that each pair is answered in.
+        asked: the instance that it is asked in.
+        bootstrap: whether it draws images of both roles (D is 2); the first alone by default.
+    """
+    both = bootstrap is not None and bootstrap.drawn == "both-images"
+    codes = image_codes(benchmark)
+    return np.column_stack([codes[rows] for rows in ([answered, asked] if both else [answered])])
+
+
 def resample(images: Ratios, resamples: int, generator: np.random.Generator) -> Resampled:
     """Return the figures of ``images`` and of ``resamples`` draws of them.
 
-    The draws are ``generator.integers(0, U, (R, U))``, row by row. Counts and variants share them.
+    The draws are ``generator.integers(0, U, (R, U))``, row by row; in a second role (source), the same of
+    ``generator.spawn(1)[0]``. Counts and variants share them.
 
     Args:
-        images: parts and wholes of each image; at least one.
+        images: parts and wholes of each image, or of each combination of images; at least one.
         resamples: how many draws.
         generator: what draws.
     """
     n, n_counts, n_variants = images.parts.shape
     columns = np.concatenate([images.parts.reshape(n, -1), images.wholes], axis=1)
     split, replicates = n_counts * n_variants, np.empty((n_counts, n_variants, resamples))
-    for start, times in _draws(n, resamples, generator):
+    for start, times in _unit_draws(images, resamples, generator):
         sums = times @ columns
         rows = len(sums)
         parts = sums[:, :split].reshape(rows, n_counts, n_variants)
         replicates[:, :, start : start + rows] = _ratio(parts, sums[:, split:]).transpose(1, 2, 0)
     part, whole = images.parts.sum(axis=0), images.wholes.sum(axis=0)
-    without = _ratio(part - images.parts, whole - images.wholes)
-    return Resampled(_ratio(part[None], whole[None])[0], replicates, without)
+    without = [_ratio(part - some.parts, whole - some.wholes) for some in images.by_role()]
+    return Resampled(_ratio(part[None], whole[None])[0], replicates, np.concatenate(without))
 
 
-def _draws(n: int, resamples: int, generator: np.random.Generator) -> Iterator[tuple[int, Float64[np.ndarray, "b n"]]]:
+def _unit_draws(
+    images: Ratios, resamples: int, generator: np.random.Generator
+) -> Iterator[tuple[int, Float64[np.ndarray, "b u"]]]:
+    """Yield the first draw of each block, and how often each unit is in each of its draws."""
+    n, roles = len(images.wholes), images.images
+    if roles is None:
+        yield from _draws(n, resamples, generator)
+        return
+    generators = [generator, *generator.spawn(roles.shape[1] - 1)]
+    numbers = [int(role.max()) + 1 for role in roles.T]
+    rows = max(1, _BLOCK // n)
+    streams = [_draws(count, resamples, own, rows) for count, own in zip(numbers, generators, strict=True)]
+    for blocks in zip(*streams, strict=True):
+        times = [drawn[:, role] for (_, drawn), role in zip(blocks, roles.T, strict=True)]
+        yield blocks[0][0], np.multiply.reduce(times)
+
+
+def _draws(
+    n: int, resamples: int, generator: np.random.Generator, block: int | None = None
+) -> Iterator[tuple[int, Float64[np.ndarray, "b n"]]]:
     """Yield the first draw of each block, and how often each of ``n`` images is in each of its draws."""
-    size = max(1, _BLOCK // n)
+    size = block or max(1, _BLOCK // n)
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
         drawn = generator.integers(0, n, (rows, n))

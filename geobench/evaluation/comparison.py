@@ -67,7 +67,7 @@ def compare_runs(
     benchmark = benchmark_of(runs[0], benchmark)
     refuse_flow(benchmark, "compare keypoint for keypoint")
     protocol = Protocol.model_validate(runs[0].record.protocol)
-    judged = Judged.of(runs, benchmark, protocol)
+    judged = Judged.of(runs, benchmark, protocol, bootstrap)
     scopes = partitions(benchmark, judged.pairs) if len(runs) == 2 else [everything(judged.pairs)]
     _check_resamples(bootstrap, max(len(runs) * (len(runs) - 1) // 2, *(len(part.names) for part in scopes)))
     tables = [comparison_table(judged, part, bootstrap) for part in scopes if part.names]

@@ -13,13 +13,13 @@ from jaxtyping import Bool, Int64
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import InputError
 from geobench.evaluation.answers import asked_and_answered
-from geobench.evaluation.bootstrap import MINIMUM_DIFFERENT, Bootstrap, Resampled, resample
+from geobench.evaluation.bootstrap import MINIMUM_DIFFERENT, Bootstrap, Resampled, drawn_images, resample
 from geobench.evaluation.intervals import detectable, interval, p_value
 from geobench.evaluation.pck import counted
 from geobench.evaluation.predictions import answers
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.queries import Queries, pair_weights, queries
-from geobench.evaluation.ratios import Ratios, answer_images, by_image, n_images, pair_ratios
+from geobench.evaluation.ratios import Ratios, by_image, n_images, pair_ratios
 from geobench.evaluation.runs import Run
 from geobench.evaluation.scopes import Scopes
 from geobench.evaluation.score_table import AVERAGINGS, SUBSETS
@@ -38,7 +38,7 @@ class Judged:
         pairs: the pairs asked.
         asked: the questions.
         weight: how often each pair counts.
-        image: number of the image each pair is answered in.
+        image: numbers of the images each pair is drawn with.
         marks: which questions each run answers correctly at each alpha.
         ratios: what is added up for each pair; variants are runs × alphas, run by run.
     """
@@ -48,13 +48,13 @@ class Judged:
     pairs: Pairs
     asked: Queries
     weight: Int64[np.ndarray, " p"]
-    image: Int64[np.ndarray, " p"]
+    image: Int64[np.ndarray, "p d"]
     marks: list[Bool[np.ndarray, "r a"]]
     ratios: Ratios
 
     @classmethod
-    def of(cls, runs: Sequence[Run], benchmark: Benchmark, protocol: Protocol) -> Judged:
-        """Judge the answers of ``runs``, all to the same questions.
+    def of(cls, runs: Sequence[Run], benchmark: Benchmark, protocol: Protocol, bootstrap: Bootstrap) -> Judged:
+        """Judge the answers of ``runs``, all to the same questions; ``bootstrap`` says what is drawn.
 
         Raises:
             InputError: a run is unfinished or failed, or lacks an answer.
@@ -70,8 +70,9 @@ class Judged:
             marks.append(correct_keypoints(benchmark, protocol, asked, points))
             ratios = pair_ratios(pair_tallies(benchmark, pairs, protocol, asked, marks[-1], weight), weight)
             parts.append(ratios.parts)
+        image = drawn_images(benchmark, asked.answer_row, asked.query_row, bootstrap)
         joint = Ratios(np.concatenate(parts, axis=2), ratios.wholes)
-        return cls(benchmark, protocol, pairs, asked, weight, answer_images(benchmark, asked), marks, joint)
+        return cls(benchmark, protocol, pairs, asked, weight, image, marks, joint)
 
 
 def comparison_table(judged: Judged, scopes: Scopes, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -112,7 +113,8 @@ def _differences(
         "detectable": detectable(both, bootstrap.level),
     }
     values = {"value_first": resampled.estimate[:, first], "value_second": resampled.estimate[:, second]}
-    different = (images.parts[:, :, first] != images.parts[:, :, second]).sum(axis=0)
+    targets = images.by_role()[0]
+    different = (targets.parts[:, :, first] != targets.parts[:, :, second]).sum(axis=0)
     known = {key: np.where(different >= MINIMUM_DIFFERENT, column, nothing) for key, column in tested.items()}
     return {**values, "difference": both.estimate, **known, "n_images": here, "n_different": different}
 

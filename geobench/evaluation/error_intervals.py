@@ -9,12 +9,12 @@ import pandas as pd
 from jaxtyping import Bool, Float64
 
 from geobench.benchmark import Benchmark
-from geobench.evaluation.bootstrap import Bootstrap, resample
+from geobench.evaluation.bootstrap import Bootstrap, drawn_images, resample
 from geobench.evaluation.error_groups import Groups
 from geobench.evaluation.gap import GroupedPairs
 from geobench.evaluation.intervals import enough_images, interval
 from geobench.evaluation.landings import Landings
-from geobench.evaluation.ratios import Ratios, answer_images, by_image, pair_ratios
+from geobench.evaluation.ratios import Ratios, by_image, pair_ratios
 from geobench.evaluation.scopes import Scopes
 from geobench.evaluation.swaps import CASE_OF
 from geobench.evaluation.taxonomy import KINDS, Outcomes
@@ -63,7 +63,7 @@ def error_intervals(
         groups: a division of the answers, the one of ``counts``.
         bootstrap: how to make intervals.
     """
-    image = answer_images(benchmark, found.asked)
+    image = drawn_images(benchmark, found.asked.answer_row, found.asked.query_row, bootstrap)
     of_answers = by_image(answered, Scopes(groups.names, groups.codes), image[found.asked.pair])
     ratios, scopes = pair_ratios(counts.tallies, counts.weight), Scopes(groups.names, counts.group)
     of_pairs = by_image(ratios, scopes, image[counts.pair])

@@ -8,13 +8,13 @@ from jaxtyping import Float64, Int64
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import InputError
-from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.bootstrap import Bootstrap, drawn_images
 from geobench.evaluation.flow_run import FLOW_FILE, check_flow_protocol
 from geobench.evaluation.intervals import image_intervals
 from geobench.evaluation.pair_selection import select_pairs
 from geobench.evaluation.pck import Tally
 from geobench.evaluation.protocol import Averaging, Protocol
-from geobench.evaluation.ratios import by_image, mean_ratios, pair_ratios
+from geobench.evaluation.ratios import by_image, mean_ratios, n_images, pair_ratios
 from geobench.evaluation.runs import Run
 from geobench.evaluation.scopes import Scopes, partitions
 from geobench.evaluation.score_table import AVERAGINGS, SUBSETS, score_table
@@ -48,7 +48,7 @@ def flow_scores(run: Run, benchmark: Benchmark, protocol: Protocol, bootstrap: B
     }
     weight = np.ones(len(pairs), np.int64)
     ratios = pair_ratios(tallies, weight)
-    image = np.unique(benchmark.instances.image[pairs.target], return_inverse=True)[1].astype(np.int64)
+    image = drawn_images(benchmark, pairs.target, pairs.source, bootstrap)
     tables = []
     for scopes in [*partitions(benchmark, pairs), *_by_flip(pairs)]:
         tables.append(score_table(scopes, tallies, weight, protocol, by_image(ratios, scopes, image), bootstrap))
@@ -79,14 +79,14 @@ def _by_flip(pairs: Pairs) -> list[Scopes]:
 
 
 def _overlaps(
-    scopes: Scopes, shares: Float64[np.ndarray, " p"], image: Int64[np.ndarray, " p"], bootstrap: Bootstrap | None
+    scopes: Scopes, shares: Float64[np.ndarray, " p"], image: Int64[np.ndarray, "p d"], bootstrap: Bootstrap | None
 ) -> pd.DataFrame:
     """Return one row per part: the mean overlap of masks over its pairs, and its interval."""
     rows = []
     images = by_image(mean_ratios(shares[:, None, None]), scopes, image)
     for code, (name, some) in enumerate(zip(scopes.names, images, strict=True)):
         inside = (scopes.codes == code) & ~np.isnan(shares)
-        counts = {"n": inside.sum(), "n_pairs": inside.sum(), "n_points": 0, "n_images": len(some.wholes)}
+        counts = {"n": inside.sum(), "n_pairs": inside.sum(), "n_points": 0, "n_images": int(n_images(some)[0])}
         value = shares[inside].mean() if inside.any() else np.nan
         low, high = image_intervals(some, bootstrap, name) if bootstrap else np.full((2, 1, 1), np.nan)
         figures = {"alpha": np.nan, "value": value, "low": low[0, 0], "high": high[0, 0]}

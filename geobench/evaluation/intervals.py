@@ -43,9 +43,15 @@ def image_intervals(
 
 
 def enough_images(images: Ratios) -> Bool[np.ndarray, "j k"]:
-    """Return which figures there are enough images for: in all, with something right, and with something wrong."""
-    right, wrong = n_right_and_wrong(images)
-    return np.asarray((n_images(images) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER))
+    """Return which figures there are enough images for: in all, with something right, and with something wrong.
+
+    Of several roles, there must be so many in each.
+    """
+    known = np.ones(images.parts.shape[1:], bool)
+    for some in images.by_role():
+        right, wrong = n_right_and_wrong(some)
+        known &= (n_images(some) >= MINIMUM_IMAGES)[:, None] & (np.minimum(right, wrong) >= MINIMUM_EITHER)
+    return known
 
 
 def interval(

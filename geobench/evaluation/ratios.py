@@ -27,19 +27,28 @@ class Ratios:
 
     A figure is the sum of ``parts`` over units / the sum of ``wholes``. Per image, a pair's part is its correct share
     and its whole is 1; per point, they are its correct keypoints and its keypoints; both times its weight.
+
+    Attributes:
+        parts: what is right.
+        wholes: what there is.
+        images: numbers of the images that each unit is of, one in each of D roles (target, source), from 0 on in each;
+            None where every unit is an image of its own.
     """
 
     parts: Float64[np.ndarray, "u j k"]
     wholes: Float64[np.ndarray, "u j"]
-
-    def take(self, units: slice) -> Ratios:
-        """Return some of the units."""
-        return Ratios(self.parts[units], self.wholes[units])
+    images: Int64[np.ndarray, "u d"] | None = None
 
     def beside(self, other: Ratios) -> Ratios:
         """Return the counts of this and, after them, those of ``other``, which is of the same units and variants."""
         parts, wholes = (self.parts, other.parts), (self.wholes, other.wholes)
-        return Ratios(np.concatenate(parts, axis=1), np.concatenate(wholes, axis=1))
+        return Ratios(np.concatenate(parts, axis=1), np.concatenate(wholes, axis=1), self.images)
+
+    def by_role(self) -> list[Ratios]:
+        """Return the sums over the images of each role, which are units of their own."""
+        if self.images is None:
+            return [self]
+        return [Ratios(_sums(self.parts, code), _sums(self.wholes, code)) for code in self.images.T]
 
 
 def pair_ratios(tallies: Mapping[tuple[str, Averaging], Tally], weight: Int64[np.ndarray, " p"]) -> Ratios:
@@ -77,37 +86,56 @@ def answer_images(benchmark: Benchmark, asked: Queries) -> Int64[np.ndarray, " p
 
     Pairs answered in the same image have the same number, also where they are about different objects in it.
     """
+    return image_codes(benchmark)[asked.answer_row]
+
+
+def image_codes(benchmark: Benchmark) -> Int64[np.ndarray, " n"]:
+    """Return the number of the image of every instance, by the order of the images' paths."""
     codes, _ = pd.factorize(benchmark.instances.image.astype(object), sort=True)
-    return codes.astype(np.int64)[asked.answer_row]
+    return codes.astype(np.int64)
 
 
-def by_image(pairs: Ratios, scopes: Scopes, image: Int64[np.ndarray, " p"]) -> list[Ratios]:
+def by_image(pairs: Ratios, scopes: Scopes, image: Int64[np.ndarray, p * d]) -> list[Ratios]:
     """Return, for each part of ``scopes``, the sums over each of its images, in order of the images' numbers.
 
-    An image is one of a part's when a pair of that part that counts is answered in it.
+    An image is one of a part's when a pair of that part that counts is answered in it. With several roles, the sums are
+    over each combination of images, in order of the first role's.
 
     Args:
         pairs: parts and wholes of every pair.
         scopes: a partition of the pairs.
-        image: number of the image that each pair belongs to.
+        image: number of the image that each pair belongs to; in each role, if several.
     """
     rows = np.flatnonzero((scopes.codes >= 0) & (pairs.wholes > 0).any(axis=1))
-    key = scopes.codes[rows] * (int(image.max(initial=0)) + 1) + image[rows]
-    units, code = np.unique(key, return_inverse=True)
-    _, n_counts, n_variants = pairs.parts.shape
-    flat = np.concatenate([pairs.parts.reshape(len(image), n_counts * n_variants), pairs.wholes], axis=1)[rows]
-    sums = np.empty((len(units), flat.shape[1]))
-    for column in range(flat.shape[1]):
-        sums[:, column] = np.bincount(code, weights=flat[:, column], minlength=len(units))
-    parts = sums[:, : n_counts * n_variants].reshape(len(units), n_counts, n_variants)
-    whole = Ratios(parts, sums[:, n_counts * n_variants :])
-    edges = np.searchsorted(units // (int(image.max(initial=0)) + 1), np.arange(len(scopes.names) + 1))
-    return [whole.take(slice(start, stop)) for start, stop in pairwise(edges.tolist())]
+    keys = np.column_stack([scopes.codes, image])[rows].T
+    shape = tuple(int(key.max(initial=0)) + 1 for key in keys)
+    units, code = np.unique(np.ravel_multi_index(tuple(keys), shape), return_inverse=True)
+    units = np.column_stack(np.unravel_index(units, shape))
+    parts, wholes = _sums(pairs.parts[rows], code), _sums(pairs.wholes[rows], code)
+    edges = np.searchsorted(units[:, 0], np.arange(len(scopes.names) + 1))
+    cuts = [slice(start, stop) for start, stop in pairwise(edges.tolist())]
+    return [Ratios(parts[cut], wholes[cut], _renumbered(units[cut, 1:])) for cut in cuts]
+
+
+def _renumbered(images: Int64[np.ndarray, "u d"]) -> Int64[np.ndarray, "u d"] | None:
+    """Return the images numbered from 0 on in each role; None for one role."""
+    if images.shape[1] == 1:
+        return None
+    return np.column_stack([np.unique(role, return_inverse=True)[1] for role in images.T]).astype(np.int64)
+
+
+def _sums(values: Float64[np.ndarray, u * c], code: Int64[np.ndarray, " u"]) -> Float64[np.ndarray, n * c]:
+    """Return the sums of the rows of each code, 0 to its largest."""
+    n, width = int(code.max(initial=-1)) + 1, int(np.prod(values.shape[1:]))
+    flat, sums = values.reshape(len(values), width), np.empty((n, width))
+    for column in range(width):
+        sums[:, column] = np.bincount(code, weights=flat[:, column], minlength=n)
+    return sums.reshape(n, *values.shape[1:])
 
 
 def n_images(images: Ratios) -> Int64[np.ndarray, " j"]:
-    """Return how many images something is counted in, for each of the J counts."""
-    return (images.wholes > 0).sum(axis=0).astype(np.int64)
+    """Return how many images (of the first role) something is counted in, for each of the J counts."""
+    return (images.by_role()[0].wholes > 0).sum(axis=0).astype(np.int64)
 
 
 def n_right_and_wrong(images: Ratios) -> tuple[Int64[np.ndarray, "j k"], Int64[np.ndarray, "j k"]]:

@@ -9,13 +9,13 @@ import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from geobench.benchmark import Benchmark, Pairs
-from geobench.evaluation.bootstrap import Bootstrap
+from geobench.evaluation.bootstrap import Bootstrap, drawn_images
 from geobench.evaluation.geometry import counted_as_geometry_aware
 from geobench.evaluation.pck import Tally, correct, errors, tally
 from geobench.evaluation.predictions import Predictions, answers
 from geobench.evaluation.protocol import Averaging, Protocol
 from geobench.evaluation.queries import Queries, instance_frames, pair_weights, queries
-from geobench.evaluation.ratios import answer_images, by_image, pair_ratios, pair_wholes
+from geobench.evaluation.ratios import by_image, pair_ratios, pair_wholes
 from geobench.evaluation.scopes import Scopes, azimuth_difference, partitions
 from geobench.evaluation.score_table import AVERAGINGS, SUBSETS, score_table
 
@@ -65,7 +65,7 @@ def score(
     marks = correct_keypoints(benchmark, protocol, asked, points)
     tallies = pair_tallies(benchmark, pairs, protocol, asked, marks, weight)
     ratios = pair_ratios(tallies, weight) if bootstrap else pair_wholes(tallies, weight)
-    image = answer_images(benchmark, asked)
+    image = drawn_images(benchmark, asked.answer_row, asked.query_row, bootstrap)
     tables = [
         score_table(some, tallies, weight, protocol, by_image(ratios, some, image), bootstrap)
         for some in scopes or partitions(benchmark, pairs)

@@ -114,7 +114,7 @@ def interval_sentence(made: Mapping[str, Any]) -> str:
     """Return a phrase on how intervals were made, from ``attrs["intervals"]`` of scores."""
     kind = {"bca": "BCa", "percentile": "percentile"}[made["method"]]
     return (
-        f"{100 * made['level']:g}% confidence interval ({kind} bootstrap of the target images, "
+        f"{100 * made['level']:g}% confidence interval ({kind} bootstrap of the {made['drawn']}, "
         f"{made['resamples']:,} resamples, seed {made['seed']})"
     )
 

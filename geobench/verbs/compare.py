@@ -36,6 +36,7 @@ def command(
     subset: str,
     style: str,
     interval: str,
+    drawn: str,
     level: float,
     resamples: int,
     interval_seed: int,
@@ -52,7 +53,7 @@ def command(
 
     found = [run for folder in runs for run in find_runs([folder])]
     data = load_benchmark(benchmark) if benchmark else None
-    made = bootstrap_of(interval, level, resamples, interval_seed)
+    made = bootstrap_of(interval, level, resamples, interval_seed, drawn)
     assert made is not None  # "none" is no choice here
     kind = metric.replace("-", "_") if metric else None
     compared = compare_runs(found, data, made)

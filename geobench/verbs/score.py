@@ -39,6 +39,7 @@ def command(
     alphas: tuple[float, ...],
     style: str,
     interval: str,
+    drawn: str,
     level: float,
     resamples: int,
     interval_seed: int,
@@ -52,7 +53,7 @@ def command(
 
     found = load_run(run.parent if run.name == "predictions.parquet" else run)
     data = load_benchmark(benchmark) if benchmark else None
-    made = bootstrap_of(interval, level, resamples, interval_seed)
+    made = bootstrap_of(interval, level, resamples, interval_seed, drawn)
     if protocol == "all":
         from geobench.evaluation.spread import spread_of_run
         from geobench.reporting.protocols_text import spread_text

@@ -12,8 +12,9 @@ from scipy import stats
 
 from geobench.errors import UsageError
 from geobench.evaluation.bootstrap import Bootstrap, Resampled, resample
-from geobench.evaluation.intervals import detectable, interval, p_value
-from geobench.evaluation.ratios import Ratios
+from geobench.evaluation.intervals import detectable, enough_images, interval, p_value
+from geobench.evaluation.ratios import Ratios, by_image, n_images
+from geobench.evaluation.scopes import Scopes
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -140,6 +141,66 @@ def test_differences_are_paired() -> None:
 def test_settings_that_make_no_interval_are_refused(change: dict) -> None:
     with pytest.raises(UsageError, match="interval"):
         Bootstrap(**change)
+
+
+def crossed(seed: int, n: int = 60) -> tuple[Ratios, np.ndarray, Ratios]:
+    """Return pairs, their (target, source) images and the sums over each combination of them."""
+    rng = np.random.default_rng(seed)
+    images = np.column_stack([rng.integers(0, 13, n), rng.integers(3, 20, n)])
+    wholes = rng.integers(0, 5, (n, 2)).astype(float)
+    wholes[:, 0] += 1
+    pairs = Ratios(np.floor(wholes[..., None] * rng.random((n, 2, 3))), wholes)
+    (units,) = by_image(pairs, Scopes(["all"], np.zeros(n, np.int64)), images)
+    return pairs, np.column_stack([np.unique(role, return_inverse=True)[1] for role in images.T]), units
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_both_images_drawn_a_pair_counts_target_times_source(seed: int) -> None:
+    pairs, images, units = crossed(seed)
+    found = resample(units, 120, np.random.default_rng(seed))
+    targets = np.random.default_rng(seed)
+    sources, (n, m) = targets.spawn(1)[0], images.max(axis=0) + 1
+    rows, columns = targets.integers(0, n, (120, n)), sources.integers(0, m, (120, m))
+    for r in range(120):
+        weight = np.array([(rows[r] == t).sum() * (columns[r] == s).sum() for t, s in images])
+        whole = (pairs.wholes * weight[:, None]).sum(axis=0)
+        slow = (pairs.parts * weight[:, None, None]).sum(axis=0) / whole[:, None]
+        np.testing.assert_allclose(found.replicates[..., r], slow, atol=1e-12)
+    left_out = [images[:, role] != image for role in (0, 1) for image in range((n, m)[role])]
+    slow = [pairs.parts[kept].sum(axis=0) / pairs.wholes[kept].sum(axis=0)[:, None] for kept in left_out]
+    np.testing.assert_allclose(found.jackknife, slow, atol=1e-12)
+    np.testing.assert_allclose(found.estimate, pairs.parts.sum(axis=0) / pairs.wholes.sum(axis=0)[:, None])
+
+
+def test_blocks_do_not_matter_with_both_images_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, units = crossed(4)
+    whole = resample(units, 301, np.random.default_rng(5))
+    monkeypatch.setattr("geobench.evaluation.bootstrap._BLOCK", 70)
+    np.testing.assert_array_equal(whole.replicates, resample(units, 301, np.random.default_rng(5)).replicates)
+
+
+def test_images_are_counted_in_each_role() -> None:
+    _, images, units = crossed(6)
+    assert n_images(units)[0] == len(np.unique(images[:, 0]))
+    assert enough_images(units).all()
+    few = Ratios(units.parts, units.wholes, units.images // [1, 4])  # as if of four or five source images
+    assert n_images(few)[0] == n_images(units)[0]
+    assert not enough_images(few).any()
+
+
+def test_intervals_hold_the_truth_where_source_images_matter_only_if_those_are_drawn_too() -> None:
+    """The truth, 0.5 by symmetry, is in 95 of 100 intervals with both drawn, in about 80 with target images alone."""
+    rng, held, one = np.random.default_rng(3), {1: 0, 2: 0}, Scopes(["all"], np.zeros(300, np.int64))
+    for _ in range(200):
+        images = np.column_stack([np.repeat(np.arange(40), 8)[:300], rng.integers(0, 40, 300)])
+        hard = rng.normal(0, 1, (2, 40))
+        share = rng.binomial(7, 1 / (1 + np.exp(hard[0, images[:, 0]] + hard[1, images[:, 1]]))) / 7
+        for roles in held:
+            (units,) = by_image(Ratios(share[:, None, None], np.ones((300, 1))), one, images[:, :roles])
+            low, high = interval(resample(units, 300, rng), "bca", 0.95)
+            held[roles] += bool(low[0, 0] <= 0.5 <= high[0, 0])
+    assert held[1] <= 176
+    assert 184 <= held[2] <= 198
 
 
 def sampled_pairs(rng: np.random.Generator, images: int = 60, pairs: int = 8, points: int = 7) -> np.ndarray:

@@ -164,6 +164,11 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "protocols differ (default and dift)" in capsys.readouterr().err
     assert command_line(["score", str(folders[0]), *few, "--interval", "percentile"]) == 0
     assert "95% confidence interval (percentile bootstrap of the target images, 400" in capsys.readouterr().out
+    both = ["--drawn", "both-images"]
+    assert command_line(["score", str(folders[0]), *few, *both]) == 0
+    assert "BCa bootstrap of the target and source images, 400" in capsys.readouterr().out
+    assert command_line(["compare", *map(str, folders), *few, *both]) == 0
+    assert "bootstrap of the target and source images, 400 resamples, seed 0), paired" in capsys.readouterr().out
     assert command_line(["score", str(folders[0]), "--interval", "none"]) == 0
     assert "confidence" not in capsys.readouterr().out
     assert command_line(["leaderboard", str(tmp_path / "runs"), "--intervals"]) == 1
