@@ -19,6 +19,7 @@ ROWS = {
     "geoaware": "geoaware.safetensors",
     "geoaware-pose-aligned": "geoaware.safetensors",
     "geoaware-ap10k-pretraining": "last.PTH",
+    "geoaware-ap10k-pose-aligned": "last.PTH",
     "geoaware-ap10k-pretrained": "best_856.PTH",
     "geoaware-pf-pascal": "geoaware-pf-pascal.safetensors",
 }
