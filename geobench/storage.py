@@ -70,6 +70,9 @@ def load_benchmark_folder(folder: Path) -> Benchmark:
         )
     except KeyError as error:
         raise InputError(f"{path}: required key {error.args[0]!r} is missing; build the benchmark again") from error
+    except (AttributeError, TypeError, ValueError, pa.ArrowException) as error:
+        told = str(error).partition("\n")[0]
+        raise InputError(f"{folder}: is not as geobench wrote it ({told}); it was changed; build it again") from error
     _check_rows(folder, benchmark)
     if benchmark.fingerprint != header["fingerprint"]:
         raise InputError(

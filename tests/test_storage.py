@@ -68,6 +68,20 @@ def test_changed_content_is_noticed(tiny: Benchmark) -> None:
         load_benchmark_folder(tiny.folder)
 
 
+@pytest.mark.parametrize("column", ["keypoints", "visibility", "width", "bbox"])
+def test_columns_of_another_kind_are_noticed(tiny: Benchmark, column: str) -> None:
+    """pandas makes lists of any length of those of one, and somebody else makes texts of numbers."""
+    assert tiny.folder is not None
+    path = tiny.folder / "instances.parquet"
+    table = pd.read_parquet(path)
+    table.to_parquet(path)
+    with pytest.raises(InputError, match=r"is not as geobench wrote it \(.*\); it was changed; build it again"):
+        load_benchmark_folder(tiny.folder)
+    table.assign(**{column: "text"}).to_parquet(path)
+    with pytest.raises(InputError, match=r"is not as geobench wrote it \(.*\); it was changed; build it again"):
+        load_benchmark_folder(tiny.folder)
+
+
 def test_pair_of_unknown_instance_is_refused(tiny: Benchmark) -> None:
     assert tiny.folder is not None
     path = tiny.folder / "pairs" / "test.parquet"

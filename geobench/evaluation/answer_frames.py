@@ -13,10 +13,16 @@ from geobench.errors import InputError, UsageError
 from geobench.evaluation.protocol import Frame
 from geobench.features.letterbox import frame_transform
 
-# Sides that the presets and the code bases of docs/protocols.md use; 1 is for coordinates that are shares of the image.
+# Sides that the presets and the code bases of docs/protocols.md use, then the grids of features that they make of them;
+# 1 is for coordinates that are shares of the image.
 _SIDES = (840, 256, 768, 770, 512, 224, 240, 300, 336, 384, 400, 434, 480, 518, 640, 960, 1)
+_GRIDS = (60, 64, 48, 37, 32, 30, 28, 24, 16, 14)
 _FEWEST = 20  # points, below which chance decides which frame fits
+_MOST = 20_000  # points, beyond which more say the same
 _NEAR = 0.1  # of the longer side of the image
+_ALIKE = 0.03  # of the points, that two frames may differ by and fit alike
+_SHOWN = 4  # frames that fit alike and are named
+_DIGITS = 9  # of distances, beyond which rounding alone tells frames apart
 
 
 def parse_frame(text: str) -> Frame:
@@ -100,7 +106,8 @@ def check_frame(
     """Refuse points that another frame fits so much better that the frame given is a mistake.
 
     Another frame is better where it brings at least twice as many points near the truth, and a tenth of all more; or
-    where most points are outside of their image as given, and as good as none are as the other.
+    where most points are outside of their image as given, and as good as none are as the other. Frames are tried as
+    they are, with x and y exchanged, and as shares from -1 to 1; the same point everywhere says nothing of a frame.
 
     Args:
         points: (x, y) in pixels of the frame; finite.
@@ -110,28 +117,54 @@ def check_frame(
         where: name of the file, for messages.
 
     Raises:
-        InputError: another frame is better; the message names the best one.
+        InputError: another frame is better; the message names the best one, and those that fit alike.
     """
-    if len(points) < _FEWEST:
+    if len(points) < _FEWEST or not np.ptp(points, axis=0).any():
         return
+    points, truth, sizes = (column[:: -(-len(points) // _MOST)] for column in (points, truth, sizes))
     given = fit_of(frame_name(frame), in_image(points, frame, sizes), truth, sizes)
-    turned = fit_of("x and y exchanged", in_image(points[:, ::-1], frame, sizes), truth, sizes)
-    others = [fit_of(frame_name(one), in_image(points, one, sizes), truth, sizes) for one in _candidates(frame)]
-    better = [fit for fit in (*others, turned) if _better(fit, given)]
+    fits = {fit_of(name, placed, truth, sizes): remedy for name, remedy, placed in _readings(points, frame, sizes)}
+    better = [fit for fit in fits if _better(fit, given)]
     if not better:
         return
-    best = min(better, key=lambda fit: fit.median)
-    remedy = "exchange the columns" if best is turned else f"pass --frame {best.name}"
+    better.sort(key=lambda fit: (round(fit.median, _DIGITS), frame.kind not in fit.name))
+    best = better[0]
     raise InputError(
         f"{where}: the coordinates do not look like {given.name}: {100 * given.near:.0f}% lie near the truth and "
         f"{100 * given.inside:.0f}% in the image, but {100 * best.near:.0f}% and {100 * best.inside:.0f}% as "
-        f"{best.name}; {remedy}, or --no-check-frame where they are right"
+        f"{best.name}; {fits[best]}{_alike(better)}, or --no-check-frame where they are right"
     )
 
 
-def _candidates(frame: Frame) -> Iterator[Frame]:
-    kinds = [Frame(), *(Frame(kind=kind, side=side) for side in _SIDES for kind in ("pad", "squash", "longest-side"))]
-    return (one for one in kinds if one != frame)
+def _alike(better: list[Fit]) -> str:
+    """Return which frames fit about as well as the first, nearest first; of those that are the same here, one."""
+    best = better[0]
+    alike = [fit for fit in better if fit.near >= best.near - _ALIKE and fit.median <= 1.1 * best.median]
+    distinct = {round(fit.median, _DIGITS): fit.name for fit in reversed(alike)}  # padding and stretching a square
+    names = [name for name in reversed(distinct.values()) if name != best.name]
+    if not names:
+        return ""
+    more = " and more" if len(names) > _SHOWN else ""
+    return f" (or what the method worked in: {', '.join(names[:_SHOWN])}{more} fit alike)"
+
+
+def _readings(
+    points: Float64[np.ndarray, "q 2"], given: Frame, sizes: Float64[np.ndarray, "q 2"]
+) -> Iterator[tuple[str, str, Float64[np.ndarray, "q 2"]]]:
+    """Yield other ways to read points: a name, what to do if it is right, and (x, y) in pixels of the images."""
+    sides = (*_SIDES, *_GRIDS)
+    frames = [Frame(), *(Frame(kind=kind, side=side) for side in sides for kind in ("pad", "squash", "longest-side"))]
+    exchanged = points[:, ::-1]
+    yield "x and y exchanged", "exchange the columns", in_image(exchanged, given, sizes)
+    for one in frames:
+        if one == given:
+            continue
+        name = frame_name(one)
+        yield name, f"pass --frame {name}", in_image(points, one, sizes)
+        remedy = f"exchange the columns and pass --frame {name}"
+        yield f"{name} with x and y exchanged", remedy, in_image(exchanged, one, sizes)
+    remedy = "write (x + 1) / 2 and (y + 1) / 2 and pass --frame squash:1"
+    yield "shares of width and height from -1 to 1", remedy, (points + 1) / 2 * sizes
 
 
 def _better(other: Fit, given: Fit) -> bool:

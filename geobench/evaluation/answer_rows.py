@@ -32,10 +32,10 @@ def pair_numbers(rows: AnswerRows, benchmark: Benchmark, asked: Pairs, where: st
     if rows.pair is not None:
         bad = np.flatnonzero((rows.pair < 0) | (rows.pair >= len(asked)))
         if len(bad):
-            number = f"row {bad[0]}: pair {rows.pair[bad[0]]}"
-            raise InputError(
-                f"{where}: {number} is not in the split, whose pairs are 0 to {len(asked) - 1}; correct it"
-            )
+            number, last = f"row {bad[0]}: pair {rows.pair[bad[0]]}", len(asked) - 1
+            one_based = rows.pair.min() == 1 and rows.pair.max() == len(asked)
+            remedy = "they count from 0, so subtract 1" if one_based else "correct it"
+            raise InputError(f"{where}: {number} is not in the split, whose pairs are 0 to {last}; {remedy}")
         if rows.source is not None:
             _check_agreement(rows, benchmark, asked, where)
         return rows.pair
@@ -81,7 +81,7 @@ def nth_keypoints(
         row = int(bad[0])
         raise InputError(
             f"{where}: row {row}: has place {nth[row]} in pair {pair[row]}, which is asked {end[row] - first[row]} "
-            f"keypoints, places from 0 ({len(bad):,} such rows)"
+            f"keypoints, places from 0 ({len(bad):,} such rows); correct it"
         )
     return asked.keypoint[first + nth].astype(np.int64)
 
@@ -102,10 +102,11 @@ def _check_range(keypoint: Int64[np.ndarray, " r"], category: np.ndarray, benchm
     bad = np.flatnonzero((keypoint < 0) | (keypoint >= sizes))
     if len(bad):
         row = int(bad[0])
-        one_based = "; they count from 0" if keypoint.min() == 1 and keypoint[row] == sizes[row] else ""
+        one_based = keypoint.min() == 1 and keypoint[row] == sizes[row]
+        remedy = "they count from 0, so subtract 1" if one_based else "correct it"
         raise InputError(
             f"{where}: row {row}: keypoint {keypoint[row]} does not exist; {str(category[row])!r} has keypoints 0 to "
-            f"{sizes[row] - 1} ({len(bad):,} such rows){one_based}"
+            f"{sizes[row] - 1} ({len(bad):,} such rows); {remedy}"
         )
 
 

@@ -115,7 +115,8 @@ def failed_rows(
         x, y = points[row].tolist()
         raise InputError(
             f"{where}: {name(int(asked.pair[row]))}, keypoint {asked.keypoint[row]} is at ({x:g}, {y:g}), which is no "
-            f"position in an image ({int(large.sum()):,} such rows)"
+            f"position in an image ({int(large.sum()):,} such rows); predict it, or write NaN and pass --allow-nan to "
+            "count it as wrong"
         )
     if failed.any() and not allowed:
         row = int(np.flatnonzero(failed)[0])

@@ -75,12 +75,16 @@ def import_predictions(wanted: Import, root: Path) -> Run:
         root: the folder ``runs/``.
 
     Raises:
-        UsageError: the name cannot be that of a folder, the format is unknown, or there is no such split.
+        UsageError: the name cannot be that of a folder, the title, setting or source is not one line, the format is
+            unknown, or there is no such split.
         InputError: the file does not answer every question of the split exactly once, was made for another benchmark
             or is in another frame; nothing is written then.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", wanted.name):
         raise UsageError(f"--name {wanted.name!r}: must be made of a-z 0-9 . _ - and begin with a letter or digit")
+    for option in ("title", "setting", "source"):
+        if not str(getattr(wanted, option)).isprintable():
+            raise UsageError(f"--{option}: must be one line of printable text, for tables")
     if has_flow(wanted.benchmark):
         raise InputError(f"{wanted.benchmark.name}: is counted on the flow of every pixel, which is not imported")
     pairs = wanted.benchmark.split(wanted.split)

@@ -20,17 +20,19 @@ def numbers(column: pa.ChunkedArray, name: str, path: Path) -> Float64[np.ndarra
     Raises:
         InputError: a cell is not a number.
     """
-    found = _cast(_blank_to_null(column), pa.float64(), f"{name} is", "a number", path)
+    found = _cast(_blank_to_null(column), pa.float64(), name, "a number", path)
     return np.asarray(found.to_numpy(), np.float64)
 
 
 def whole_numbers(column: pa.ChunkedArray, name: str, path: Path) -> Int64[np.ndarray, " r"]:
-    """Return a column as whole numbers.
+    """Return a column as whole numbers; 3.0 and 3e0 are 3, as pandas and NumPy write it.
 
     Raises:
         InputError: a cell is empty or not a whole number.
     """
-    found = _cast(_filled(column, name, path), pa.int64(), f"{name} is", "a whole number", path)
+    filled = _filled(column, name, path)
+    whole = _whole(filled)
+    found = _cast(filled, pa.int64(), name, "a whole number", path) if whole is None else whole
     return np.asarray(found.to_numpy(), np.int64)
 
 
@@ -50,18 +52,17 @@ def texts(column: pa.ChunkedArray, name: str, path: Path, or_numbers: bool = Fal
     if not _is_text(filled.type):
         whole = whole_numbers(filled, name, path)
         return whole if or_numbers else whole.astype(str).astype(object)
-    if or_numbers:
-        try:
-            return np.asarray(filled.cast(pa.int64()).to_numpy(), np.int64)
-        except pa.ArrowException:
-            pass
-    return np.array(_cast(filled, pa.string(), f"{name} is", "a text", path).to_pylist(), dtype=object)
+    numbered = _whole(filled) if or_numbers else None
+    if numbered is not None:
+        return np.asarray(numbered.to_numpy(), np.int64)
+    return np.array(_cast(filled, pa.string(), name, "a text", path).to_pylist(), dtype=object)
 
 
 def plain(error: BaseException) -> str:
     """Return the first line of another library's message, short, or its kind where it says nothing."""
     message = (str(error).splitlines() or [""])[0].strip().rstrip(".")
-    return message[: 3 * _SHOWN] or type(error).__name__
+    readable = "".join(letter if letter.isprintable() else "?" for letter in message)
+    return readable[: 3 * _SHOWN] or type(error).__name__
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -86,14 +87,31 @@ def _filled(column: pa.ChunkedArray, name: str, path: Path) -> pa.ChunkedArray:
     return column
 
 
-def _cast(column: pa.ChunkedArray, kind: pa.DataType, what: str, expected: str, path: Path) -> pa.ChunkedArray:
+def _whole(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return a column of texts as whole numbers, or None where it holds something else."""
+    if not _is_text(column.type):
+        return None
+    for steps in ((pa.int64(),), (pa.float64(), pa.int64())):
+        try:
+            found = column
+            for kind in steps:
+                found = found.cast(kind)
+            return found
+        except pa.ArrowException:
+            continue
+    return None
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str, expected: str, path: Path) -> pa.ChunkedArray:
     exact = kind != pa.float64()  # coordinates may lose digits, numbers of pairs may not
+    if pa.types.is_boolean(column.type):  # Arrow would make 0 and 1 of them
+        raise InputError(f"{path}: {name} holds truth values, expected {expected} in each row; correct it")
     try:
         return column.cast(kind, safe=exact)
     except pa.ArrowException as error:
         row = _first_unfit(column, kind, exact)
         cell = str(column[row].as_py())[:_SHOWN]
-        raise InputError(f"{path}: row {row}: {what} {cell!r}, expected {expected}; correct it") from error
+        raise InputError(f"{path}: row {row}: {name} is {cell!r}, expected {expected}; correct it") from error
 
 
 def _first_unfit(column: pa.ChunkedArray, kind: pa.DataType, exact: bool) -> int:

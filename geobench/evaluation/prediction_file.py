@@ -7,18 +7,19 @@ Nothing is ever unpickled. What the columns mean is docs/predictions.md; which p
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from geobench.errors import InputError, UsageError, nearest_names
 from geobench.evaluation.prediction_columns import numbers, plain, texts, whole_numbers
+from geobench.evaluation.prediction_csv import read_csv_texts
 from geobench.files import read_json_list
 
 PICKLES = frozenset({".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".joblib"})
@@ -60,6 +61,8 @@ def read_answer_rows(path: Path) -> AnswerRows:
         InputError: the file is missing or damaged, lacks a column, or a cell is not what its column holds.
     """
     kind = path.suffix.lower()
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name the file of predictions in it")
     if kind in PICKLES:
         raise UsageError(f"{path}: may hold pickled objects, which geobench never loads; {PAGE} has lines to export it")
     if kind not in _READERS:
@@ -73,15 +76,7 @@ def read_answer_rows(path: Path) -> AnswerRows:
 
 
 def _from_csv(path: Path) -> AnswerRows:
-    as_text = pyarrow.csv.ConvertOptions(strings_can_be_null=False, check_utf8=True)
-    try:
-        with pyarrow.csv.open_csv(path) as stream:  # only for the names, so that every column is read as text
-            names = [str(name) for name in stream.schema.names]
-        as_text.column_types = dict.fromkeys(names, pa.string())
-        table = pyarrow.csv.read_csv(path, convert_options=as_text)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable CSV file ({plain(error)}); write it again") from error
-    return _from_table(table, path)
+    return _from_table(read_csv_texts(path), path)
 
 
 def _from_parquet(path: Path) -> AnswerRows:
@@ -122,14 +117,17 @@ def _from_npz(path: Path) -> AnswerRows:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # NumPy lets through whatever its header parser or zlib meets in a damaged file
-        what = "holds pickled objects" if "Object arrays" in str(error) else "not a readable NPZ file"
-        raise InputError(f"{path}: {what} ({plain(error)}); save plain numbers and texts") from error
+        if "Object arrays" in str(error):
+            raise InputError(f"{path}: holds pickled objects; save plain numbers and texts ({PAGE})") from error
+        raise InputError(f"{path}: not a readable NPZ file ({plain(error)}); write it again") from error
     marked = arrays.pop("fingerprint", None)
     given = None if marked is None else str(marked.reshape(-1)[0]) if marked.size == 1 else ""
     points = arrays.get("points")
     if points is not None and points.ndim == 3:
         return _dense(arrays, path, given)
-    if points is not None and points.ndim == 2 and points.shape[1] == 2:
+    if points is not None and points.shape[1:] != (2,) and "x" not in arrays:
+        raise InputError(f"{path}: points has the shape {points.shape}, expected (pairs, keypoints, 2) or (rows, 2)")
+    if points is not None and points.shape[1:] == (2,):
         arrays |= {"x": points[:, 0], "y": points[:, 1]}
     return _from_table(_table(arrays, path), path, fingerprint=given)
 
@@ -186,7 +184,7 @@ def _shapes(sizes: Mapping[str, tuple[int, ...]]) -> str:
 
 def _from_table(table: pa.Table, path: Path, *, dense: bool = False, fingerprint: str | None = None) -> AnswerRows:
     found = [str(name) for name in table.column_names]
-    twice = [name for name in found if found.count(name) > 1]
+    twice = [name for name, count in Counter(found).items() if count > 1 and name in _COLUMNS]
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} is there twice; keep one")
     by_number = "pair" in found

@@ -13,6 +13,7 @@ from geobench.errors import InputError
 from geobench.evaluation.environment import GitState
 from geobench.evaluation.import_record import ImportRecord
 from geobench.evaluation.predictions import Predictions
+from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.score_file import read_scores
 from geobench.files import read_json_object, read_table, write_json
 
@@ -166,14 +167,19 @@ def load_run(folder: Path | str) -> Run:
     """
     path = Path(folder) / "run.json"
     values = read_json_object(path)
-    if values.get("schema_version", 0) > SCHEMA_VERSION:
-        raise InputError(f"{path}: schema version {values['schema_version']} of a newer geobench; upgrade geobench")
+    version = values.get("schema_version", 0)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(f"{path}: schema version {version} of a newer geobench; upgrade geobench")
+    within: tuple[str, ...] = ()
     try:
-        return Run(Path(folder), RunRecord.model_validate(values))
+        record = RunRecord.model_validate(values)
+        within = ("protocol",)
+        Protocol.model_validate(record.protocol)
     except ValidationError as error:
         problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in (*within, *problem["loc"]))
         raise InputError(f"{path}: {key}: {problem['msg'].lower()}; run the evaluation again") from error
+    return Run(Path(folder), record)
 
 
 def find_runs(folders: list[Path]) -> list[Run]:

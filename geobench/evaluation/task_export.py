@@ -47,11 +47,14 @@ def export_task(
         progress: called with (done, total) numbers of copied or linked files.
 
     Raises:
-        InputError: the folder is not empty, an image is absent, or the truth of the benchmark is flow.
+        InputError: the folder is not empty or is the current one, an image is absent, or the truth of the benchmark
+            is flow.
         GeobenchError: the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is not empty; choose another folder")
+    if folder.resolve() == Path.cwd():  # it is replaced as a whole, which would pull it from under the shell
+        raise InputError(f"{folder}: is the folder you are in; name a new one in it")
     if has_flow(benchmark):
         raise InputError(f"{benchmark.name}: is counted on the flow of every pixel, which cannot be imported")
     pairs = benchmark.split(split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geobench.benchmark import Benchmark
-from geobench.evaluation.protocol import Protocol
+from geobench.evaluation.protocol import Protocol, protocol_names
 
 EXAMPLE = """\
 import pandas as pd
@@ -19,8 +19,9 @@ asked[["pair", "keypoint", "x", "y"]].to_csv("answers.csv", index=False)
 
 
 def import_command(benchmark: Benchmark, split: str, protocol: Protocol) -> str:
-    """Return the command that imports answers to a task."""
-    under = "" if protocol.name == "default" else f" --protocol {protocol.name}"
+    """Return the command that imports answers to a task; a protocol that is no preset is called by a file's name."""
+    name = protocol.name if protocol.name in protocol_names() else f"{protocol.name}.toml"
+    under = "" if name == "default" else f" --protocol {name}"
     return (
         f"geobench import answers.csv --benchmark {benchmark.name} --split {split} --name my-method "
         f"--fingerprint {benchmark.fingerprint[:12]}{under}"

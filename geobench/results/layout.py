@@ -62,6 +62,8 @@ def known_benchmarks(folder: Path) -> dict[str, KnownBenchmark]:
         InputError: ``benchmarks.toml`` is missing or malformed.
     """
     path, found = folder / BENCHMARKS, {}
+    if not path.is_file():
+        raise InputError(f"{path}: is missing; name a repository of results, or add the file, see results/README.md")
     for fingerprint, values in read_toml(path).items():
         if not isinstance(values, dict):
             raise InputError(f"{path}: {fingerprint}: is no table; write [{fingerprint}] and its keys below")
@@ -75,9 +77,15 @@ def run_folders(folder: Path) -> Iterator[Path]:
     """Yield the folder of every run below ``measured/``, sorted.
 
     Raises:
-        InputError: a file lies outside every run, or a folder holds no run; the message names it.
+        InputError: a file lies outside every run, a folder holds no run, or something is a link; the message names it.
     """
+    for name in (MEASURED, PUBLISHED):
+        if (folder / name).exists() and not (folder / name).is_dir():
+            raise InputError(f"{folder / name}: is no folder; see results/README.md for what belongs there")
     paths = sorted((folder / MEASURED).rglob("*"))
+    for path in paths:
+        if path.is_symlink():  # others would get a link to what they do not have
+            raise InputError(f"{path}: is a link; put what it leads to in its place")
     runs = sorted({path.parent for path in paths if path.name == RUN_FILE})
     for path in paths:
         if any(run == path or run in path.parents for run in runs):
@@ -101,3 +109,5 @@ def check_files(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.name not in (*FILES, *OPTIONAL, *TOLERATED):
             raise InputError(f"{path}: is no file of a run (they are {', '.join((*FILES, *OPTIONAL))}); remove it")
+        if not path.is_file() or (path.name in TOLERATED and path.stat().st_size):
+            raise InputError(f"{path}: is no {'empty ' * (path.name in TOLERATED)}file; remove it")

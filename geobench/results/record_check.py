@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from geobench.errors import InputError
 from geobench.evaluation.protocol import Protocol, find_protocol, protocol_names
-from geobench.evaluation.runs import RunRecord, load_run
+from geobench.evaluation.runs import SCHEMA_VERSION, RunRecord, load_run
+from geobench.files import read_json_object
 from geobench.fingerprint import digest
-from geobench.results.layout import FAILURES, MEASURED, RUN_FILE, KnownBenchmark, check_files
+from geobench.results.layout import MEASURED, RUN_FILE, KnownBenchmark, check_files
 
 Problem = tuple[str, str]  # field, what is wrong with it and what to do
 
@@ -28,14 +31,22 @@ def check_record(root: Path, folder: Path, benchmarks: Mapping[str, KnownBenchma
         InputError: something is wrong; one sentence names the file, the field and the remedy.
     """
     record, path = load_run(folder).record, folder / RUN_FILE
-    for problems in (_completeness(record), _protocol(record), _benchmark(record, benchmarks), _identity(record)):
+    found = (_form(path), _completeness(record), _costs(record), _protocol(record))
+    for problems in (*found, _benchmark(record, benchmarks), _identity(record)):
         for field, problem in problems:
             raise InputError(f"{path}: {field}: {problem}")
     check_files(folder)
-    if record.n_pairs_failed and not (folder / FAILURES).is_file():
-        raise InputError(f"{folder / FAILURES}: is missing, though {record.n_pairs_failed} pairs failed; copy it too")
     _check_place(root, folder, record)
     return record
+
+
+def _form(path: Path) -> Iterator[Problem]:
+    """Yield the fields whose values are of another kind: "300" for 300."""
+    try:
+        RunRecord.model_validate(read_json_object(path), strict=True)
+    except ValidationError as error:
+        found = error.errors()[0]
+        yield ".".join(str(part) for part in found["loc"]), f"{found['msg'].lower()}; send the run unedited"
 
 
 def _completeness(record: RunRecord) -> Iterator[Problem]:
@@ -43,6 +54,8 @@ def _completeness(record: RunRecord) -> Iterator[Problem]:
         yield "status", f"{record.status!r} is no finished run; repeat the same eval command to complete it"
     if (record.status == "success_with_failures") != (record.n_pairs_failed > 0):
         yield "status", f"{record.status!r} contradicts n_pairs_failed = {record.n_pairs_failed}; send the run unedited"
+    if (record.first_failure is None) != (record.n_pairs_failed == 0):
+        yield "first_failure", f"contradicts n_pairs_failed = {record.n_pairs_failed}; send the run unedited"
     if record.finished_at is None:
         yield "finished_at", "is empty; repeat the same eval command to complete the run"
     if record.benchmark.limit is not None:
@@ -55,19 +68,32 @@ def _completeness(record: RunRecord) -> Iterator[Problem]:
         yield "method.random_weights", "a network had random weights, so the run says nothing; run it with real ones"
 
 
+def _costs(record: RunRecord) -> Iterator[Problem]:
+    if record.schema_version != SCHEMA_VERSION:
+        yield "schema_version", f"{record.schema_version} is not {SCHEMA_VERSION}; send the run unedited"
+    for name, value in record.cost:
+        if not 0 <= value < math.inf:
+            yield f"cost.{name}", f"{value:g} is no cost; send the run unedited"
+    times = []
+    for name, told in (("started_at", record.started_at), ("finished_at", record.finished_at)):
+        try:
+            times.append(datetime.fromisoformat(told or "").astimezone(UTC))
+        except ValueError:
+            yield name, f"{(told or '')[:40]!r} is no time, as 2026-11-25T22:47:48+00:00; send the run unedited"
+    if times != sorted(times):
+        yield "finished_at", "is before started_at; send the run unedited"
+
+
 def _protocol(record: RunRecord) -> Iterator[Problem]:
-    try:
-        protocol = Protocol.model_validate(record.protocol)
-    except ValidationError as error:
-        found = error.errors()[0]
-        where = ".".join(("protocol", *(str(part) for part in found["loc"])))
-        yield where, f"{found['msg'].lower()}; send the run unedited"
-        return
+    protocol = Protocol.model_validate(record.protocol)  # load_run has done it once
     if protocol.fingerprint != record.protocol_fingerprint:
         yield "protocol_fingerprint", f"is not that of the protocol, {protocol.fingerprint[:12]}; send the run unedited"
-    presets = {find_protocol(name).fingerprint for name in protocol_names()}
+    presets = {find_protocol(name).fingerprint: name for name in protocol_names()}
     if protocol.fingerprint not in presets:
         yield "protocol.name", f"{protocol.name!r} counts as no preset of geobench protocols does; use a preset"
+    elif protocol.name != presets[protocol.fingerprint]:
+        own = presets[protocol.fingerprint]
+        yield "protocol.name", f"{protocol.name!r} is {own!r} by its fingerprint; use the preset, or send it unedited"
 
 
 def _benchmark(record: RunRecord, benchmarks: Mapping[str, KnownBenchmark]) -> Iterator[Problem]:

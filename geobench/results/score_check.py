@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from geobench.benchmark import Benchmark
-from geobench.errors import InputError, UsageError
+from geobench.errors import InputError
 from geobench.evaluation.answers import asked_and_answered
-from geobench.evaluation.bootstrap import Bootstrap
-from geobench.evaluation.flow_run import has_flow
+from geobench.evaluation.flow_run import FLOW_FILE, has_flow
 from geobench.evaluation.flow_scores import flow_scores
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
 from geobench.evaluation.score_file import ATTRIBUTE
 from geobench.evaluation.scores import score
+from geobench.evaluation.scoring import INTERVALS
 from geobench.results.layout import PREDICTIONS_FILE, RUN_FILE, SCORES_FILE
 
 KEY = ("scope", "subset", "metric", "alpha")
@@ -30,16 +29,11 @@ def check_table(run: Run) -> pd.DataFrame:
     """Return scores.parquet of a result after checking its form.
 
     Raises:
-        InputError: a column is missing, a row is there twice, a share is outside 0 to 1, or run.json miscounts
-            the answers.
+        InputError: a column is missing or too many, a row is there twice, a share is outside 0 to 1, or intervals are
+            made otherwise than ``geobench score`` makes them unless told.
     """
     path, scores = run.folder / SCORES_FILE, run.scores()
-    for name in (*KEY, *FIGURES):
-        if name not in scores:
-            raise InputError(f"{path}: column {name!r} is missing; run: geobench score {run.folder}")
-    for name in ("alpha", *FIGURES):
-        if not pd.api.types.is_numeric_dtype(scores[name]):
-            raise InputError(f"{path}: column {name!r} holds no numbers; run: geobench score {run.folder}")
+    _check_columns(run, scores)
     twice = scores.duplicated(list(KEY))
     if twice.any():
         raise InputError(f"{path}: {_name(scores[twice].iloc[0])} is there twice; run: geobench score {run.folder}")
@@ -48,24 +42,24 @@ def check_table(run: Run) -> pd.DataFrame:
         if len(outside):
             found, row = outside[name].iloc[0], _name(outside.iloc[0])
             raise InputError(f"{path}: {name} of {row}: {found} is no share; run: geobench score {run.folder}")
-    _check_answers(run)
     return scores
 
 
-def _check_answers(run: Run) -> None:
-    """Check what can be checked of predictions without their benchmark: rows, pairs and failures."""
-    path, record, predictions = run.folder / PREDICTIONS_FILE, run.record, run.predictions()
-    pair = predictions.pair
-    if len(pair) and not 0 <= pair.min() <= pair.max() < record.n_pairs:
-        raise InputError(f"{path}: column 'pair' is outside 0 to {record.n_pairs - 1}; send the run unedited")
-    failed = len(np.unique(pair[np.isnan(predictions.x) | np.isnan(predictions.y)]))
-    for name, said, found in (
-        ("n_pairs_effective", record.n_pairs_effective, len(np.unique(pair))),
-        ("n_pairs_failed", record.n_pairs_failed, failed),
-    ):
-        if said != found:
-            what = f"is {said}, but {PREDICTIONS_FILE} has {found} such pairs"
-            raise InputError(f"{run.folder / RUN_FILE}: {name}: {what}; send the run unedited")
+def _check_columns(run: Run, scores: pd.DataFrame) -> None:
+    path, remedy = run.folder / SCORES_FILE, f"run: geobench score {run.folder}"
+    wanted = (*KEY, *FIGURES)
+    for name in wanted:
+        if name not in scores:
+            raise InputError(f"{path}: column {name!r} is missing; {remedy}")
+    extra = [str(name) for name in scores if name not in wanted]
+    if extra:
+        raise InputError(f"{path}: column {extra[0]!r} does not belong there; {remedy}")
+    for name in ("alpha", *FIGURES):
+        if not pd.api.types.is_numeric_dtype(scores[name]):
+            raise InputError(f"{path}: column {name!r} holds no numbers; {remedy}")
+    if scores.attrs[ATTRIBUTE] != INTERVALS.record():
+        how = f"resamples {INTERVALS.resamples}, method {INTERVALS.method}, level {INTERVALS.level}"
+        raise InputError(f"{path}: metadata 'geobench.intervals': must be {how}, seed {INTERVALS.seed}; {remedy}")
 
 
 def check_scores(run: Run, benchmark: Benchmark) -> None:
@@ -76,11 +70,11 @@ def check_scores(run: Run, benchmark: Benchmark) -> None:
         benchmark: what it was made on.
 
     Raises:
-        InputError: a question has no answer or several, or a figure is not what the predictions give.
+        InputError: the benchmark has no such split, a question has no answer or several, or a figure is not what the
+            predictions give.
     """
     path, found = run.folder / SCORES_FILE, run.scores()
-    protocol = Protocol.model_validate(run.record.protocol)
-    expected = _count(run, benchmark, protocol, _bootstrap(path, found.attrs[ATTRIBUTE]))
+    expected = _count(run, benchmark, Protocol.model_validate(run.record.protocol))
     left, right = (table.set_index(list(KEY)).sort_index() for table in (found, expected))
     for table, other, what in ((left, right, "is not counted by the protocol"), (right, left, "is missing")):
         extra = table.index.difference(other.index)
@@ -98,20 +92,20 @@ def check_scores(run: Run, benchmark: Benchmark) -> None:
             )
 
 
-def _count(run: Run, benchmark: Benchmark, protocol: Protocol, bootstrap: Bootstrap | None) -> pd.DataFrame:
+def _count(run: Run, benchmark: Benchmark, protocol: Protocol) -> pd.DataFrame:
+    split = run.record.benchmark.split
+    if split not in benchmark.splits:
+        where = f"{run.folder / RUN_FILE}: benchmark.split"
+        raise InputError(f"{where}: {benchmark.name} has no split {split!r}; send the run unedited")
     if has_flow(benchmark):
-        return flow_scores(run, benchmark, protocol, bootstrap)
-    pairs, predictions, _ = asked_and_answered(run, benchmark)
-    return score(benchmark, pairs, predictions, protocol, run.record.benchmark.split, bootstrap)
-
-
-def _bootstrap(path: Path, made: dict[str, Any] | None) -> Bootstrap | None:
-    if made is None:
-        return None
+        return flow_scores(run, benchmark, protocol, INTERVALS)
+    if (run.folder / FLOW_FILE).exists():
+        raise InputError(f"{run.folder / FLOW_FILE}: does not belong to a run on keypoints; remove it")
     try:
-        return Bootstrap(**{key: value for key, value in made.items() if key != "drawn"})
-    except (TypeError, UsageError) as error:
-        raise InputError(f"{path}: metadata 'geobench.intervals': {error}; run geobench score again") from error
+        pairs, predictions, _ = asked_and_answered(run, benchmark)
+        return score(benchmark, pairs, predictions, protocol, split, INTERVALS)
+    except InputError as error:
+        raise InputError(f"{run.folder / PREDICTIONS_FILE}: {error}") from error
 
 
 def _name(row: Any) -> str:

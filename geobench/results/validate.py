@@ -10,10 +10,10 @@ from geobench.benchmark import Benchmark
 from geobench.embedded import RENDERED, embedded_benchmark
 from geobench.errors import InputError
 from geobench.evaluation.runs import Run
-from geobench.files import sha256_of
 from geobench.reporting.method_notes import load_method_notes
 from geobench.reporting.published import load_published
-from geobench.results.layout import PREDICTIONS_FILE, PUBLISHED, RUN_FILE, KnownBenchmark, known_benchmarks, run_folders
+from geobench.results.answer_check import answers_digest, check_answers
+from geobench.results.layout import PUBLISHED, RUN_FILE, KnownBenchmark, known_benchmarks, run_folders
 from geobench.results.record_check import check_record
 from geobench.results.score_check import check_scores, check_table
 
@@ -64,7 +64,7 @@ def validate_results(
     for path in run_folders(folder):
         run = Run(path, check_record(folder, path, known))
         check_table(run)
-        _check_new(run, seen)
+        _check_new(run, answers_digest(check_answers(run)), seen)
         benchmark = _benchmark(run, known, at_hand) if recount else None
         if benchmark is None:
             found.unscored.append(run)
@@ -74,13 +74,13 @@ def validate_results(
     return found
 
 
-def _check_new(run: Run, seen: dict[tuple[str, ...], Path]) -> None:
+def _check_new(run: Run, answers: str, seen: dict[tuple[str, ...], Path]) -> None:
     """Refuse a result that another one repeats: the same method and settings, or the same predictions."""
     record, path = run.record, run.folder / RUN_FILE
     asked = (record.benchmark.fingerprint, record.benchmark.split, record.protocol_fingerprint)
     keys = {
         ("method", record.method.name, str(record.seed), *asked): "method.name",
-        ("predictions", sha256_of(run.folder / PREDICTIONS_FILE), *asked): "id",
+        ("predictions", answers, *asked): "id",
     }
     for key, name in keys.items():
         if key in seen:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from geobench.errors import UsageError
+from geobench.errors import UsageError, nearest_names
 
 
 @click.command(epilog="Example: geobench table 3 runs --benchmark quadrupeds --format latex > table3.tex")
@@ -53,7 +53,11 @@ def command(
     from geobench.reporting.paper_ablation import ablation_papers
     from geobench.reporting.paper_tables import paper_tables
 
-    found = [r for r in find_runs(list(runs)) if protocol in (None, r.record.protocol["name"])] if runs else []
+    below = find_runs(list(runs)) if runs else []
+    found = [run for run in below if protocol in (None, run.record.protocol["name"])]
+    if protocol is not None and not found:
+        counted_as = sorted({str(run.record.protocol["name"]) for run in below})
+        raise UsageError(f"no run is counted under protocol {protocol!r}{nearest_names(protocol, counted_as)}")
     counted = metric.replace("-", "_") if metric else None
     if which == "5":
         tables = ablation_papers(found, benchmarks=benchmarks, metric=counted, published=published)

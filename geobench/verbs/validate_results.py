@@ -9,11 +9,9 @@ import click
 
 @click.command("validate-results", epilog="Example: geobench validate-results results")
 @click.argument("folder", type=click.Path(path_type=Path), default="results")
-@click.option(
-    "--benchmark", "benchmarks", multiple=True, type=click.Path(path_type=Path), help="Folder of one; may be repeated."
-)
+@click.option("--benchmark", "benchmarks", multiple=True, help="Folder of one, to count again on; may be repeated.")
 @click.option("--recount/--no-recount", default=True, show_default=True, help="Count scores again from predictions.")
-def command(folder: Path, benchmarks: tuple[Path, ...], recount: bool) -> None:
+def command(folder: Path, benchmarks: tuple[str, ...], recount: bool) -> None:
     """Check the repository of results FOLDER (results by default): layout, records, duplicates and scores.
 
     Scores are counted again from the predictions where the benchmark is at hand: quadrupeds always is, others are

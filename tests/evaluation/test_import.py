@@ -179,7 +179,7 @@ def test_what_is_there_twice(tiny: Benchmark, tmp_path: Path) -> None:
         ("source", "999", "row 2: source '999' is no image of the benchmark"),
         ("x", "left", "row 2: x is 'left', expected a number"),
         ("x", np.nan, "is NaN or empty (1 such rows); predict it, or pass --allow-nan"),
-        ("y", np.inf, "inf), which is no position in an image"),
+        ("y", np.inf, "inf), which is no position in an image (1 such rows); predict it, or write NaN and pass"),
         ("y", 1e30, "1e+30), which is no position in an image"),
     ],
     ids=lambda value: str(value)[:20],
@@ -193,6 +193,12 @@ def test_a_bad_cell_is_named(tiny: Benchmark, tmp_path: Path, column: str, value
 def test_keypoints_from_one_are_recognised(tiny: Benchmark, tmp_path: Path) -> None:
     table = answers(tiny)
     assert "they count from 0" in refusal(table.assign(keypoint=table.keypoint + 1), tiny, tmp_path)
+
+
+def test_pairs_from_one_are_recognised(tiny: Benchmark, tmp_path: Path) -> None:
+    table = answers(tiny).drop(columns=["source", "target"])
+    assert "count from 0, so subtract 1" in refusal(table.assign(pair=table.pair + 1), tiny, tmp_path)
+    assert "23; correct it" in refusal(table.assign(pair=table.pair + 9), tiny, tmp_path)
 
 
 def test_an_invisible_keypoint_is_not_asked(tiny: Benchmark, tmp_path: Path) -> None:
@@ -273,3 +279,13 @@ def test_a_name_is_that_of_a_folder(tiny: Benchmark, tmp_path: Path, name: str) 
     path = write(answers(tiny), tmp_path / "answers.csv")
     with pytest.raises(UsageError, match="must be made of"):
         import_predictions(dataclasses.replace(wanted(path, tiny), name=name), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("option", ["title", "setting", "source"])
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[31mred", "a\tb"], ids=["line", "colour", "tab"])
+def test_what_is_said_of_a_method_is_one_line(tiny: Benchmark, tmp_path: Path, option: str, text: str) -> None:
+    path = write(answers(tiny), tmp_path / "answers.csv")
+    said = {option: text}
+    with pytest.raises(UsageError, match=f"--{option}: must be one line of printable text"):
+        import_predictions(dataclasses.replace(wanted(path, tiny), **said), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

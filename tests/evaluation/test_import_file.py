@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +112,20 @@ def test_any_arrays_in_an_archive(tmp_path: Path, names: list[str], kind: str, s
 @pytest.mark.parametrize(
     ("suffix", "content", "message"),
     [
-        (".csv", b"", "not a readable CSV file (Empty CSV file); write it again"),
+        (".csv", b"", "the file is empty; write one row per keypoint, below a line of names"),
+        (".csv", b"\n \n", "the file is empty"),
         (".csv", b"pair,keypoint,x,y\n", "holds no predictions; write one row per keypoint"),
         (".csv", b"pair,keypoint,x,y\n0,1,2\n", "not a readable CSV file (CSV parse error"),
         (".csv", b"pair,keypoint,x,x\n0,1,2,3\n", "column 'x' is there twice"),
-        (".csv", b"pair;keypoint;x;y\n0;1;2;3\n", "column 'pair' is missing"),
+        (".csv", b"pair;keypoint;x;y\n0;1;2;3\n", "is separated by semicolons; separate cells by commas"),
+        (".csv", b"pair;keypoint;x;y\n0;1;2,5;3,5\n", "is separated by semicolons; separate cells by commas"),
+        (".csv", b"pair\tkeypoint\tx\ty\n0\t1\t2\t3\n", "is separated by tabs"),
+        (".csv", b"0,1,2.5,-3e1\n", "its first line holds numbers; put the names of the columns there"),
+        (".csv", "pair,keypoint,x,y\n0,1,2,3\n".encode("utf-16"), "is not text in UTF-8; save it as UTF-8"),
         (".csv", b"pair,keypont,x,y\n0,1,2,3\n", "column 'keypoint' is missing; did you mean keypont?"),
         (".csv", b"source,keypoint,x,y\n0,1,2,3\n", "column 'target' is missing"),
-        (".csv", b"pair,keypoint,x,y\n0,1,\xff,3\n", "not a readable CSV file"),
+        (".csv", b"pair,keypoint,x,y\n0,1,\xff,3\n", "invalid UTF8 data); save it as UTF-8"),
+        (".csv", b"pair,keypoint,x,y\n\x1b[31m\x07\n", "got 1: ?[31m?)"),
         (".parquet", b"PAR1", "not a readable Parquet file"),
         (".npz", b"PK", "not a readable NPZ file"),
         (".json", b"{}", "expected a JSON list at the top level"),
@@ -142,8 +149,14 @@ def test_damage_is_named(tmp_path: Path, suffix: str, content: bytes, message: s
         ({"pair": np.arange(3), "keypoint": np.arange(2)}, "arrays must be columns of one length, found pair (3,)"),
         ({"pair": np.arange(3)}, "column 'keypoint' is missing"),
         ({"pair": np.array([None])}, "holds pickled objects"),
+        ({"pair": np.arange(9), "points": np.zeros((2, 9))}, "points has the shape (2, 9), expected (pairs, keypoints"),
+        (
+            {name: np.ones(2, bool) for name in ("pair", "keypoint", "x", "y")},
+            "x holds truth values, expected a number",
+        ),
+        ({name: np.array(1) for name in ("pair", "keypoint", "x", "y")}, "arrays must be columns of one length"),
     ],
-    ids=["shape", "pairs", "count", "lengths", "absent", "objects"],
+    ids=["shape", "pairs", "count", "lengths", "absent", "objects", "turned", "truth values", "scalars"],
 )
 def test_archives_of_the_wrong_shape_are_named(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     stream = io.BytesIO()
@@ -181,6 +194,8 @@ def test_a_pickle_is_sent_to_the_page_that_exports_it(tmp_path: Path) -> None:
         read_answer_rows(tmp_path / "result.txt")
     with pytest.raises(InputError, match="no such file"):
         read_answer_rows(tmp_path / "answers.csv")
+    with pytest.raises(InputError, match="is a folder; name the file of predictions in it"):
+        read_answer_rows(tmp_path)
 
 
 def _written(path: Path, content: bytes) -> Path:
@@ -205,3 +220,24 @@ def test_columns_of_many_kinds_are_read(tmp_path: Path) -> None:
     assert rows.pair.tolist() == [0, 1]
     assert rows.keypoint.tolist() == ["nose", "2"]
     np.testing.assert_array_equal(rows.points, [[1.5, 1], [np.nan, 2]])
+
+
+def test_whole_numbers_may_be_written_as_numpy_and_pandas_write_them(tmp_path: Path) -> None:
+    """A column of pandas that once had NaN is of floats, and numpy.savetxt writes nothing else."""
+    text = "pair, keypoint ,x,y\n0.0,2.000e+00,1,2\n1e0,3,1,2\n"
+    rows = read_answer_rows(_written(tmp_path / "answers.csv", text.encode()))
+    assert rows.pair is not None
+    assert rows.pair.tolist() == [0, 1]
+    assert rows.keypoint.tolist() == [2, 3]
+    for cell in ("0.5", "1e30", "nan", "inf", "-"):
+        with pytest.raises(InputError, match=f"row 0: pair is '{cell}', expected a whole number"):
+            read_answer_rows(_written(tmp_path / "answers.csv", f"pair,keypoint,x,y\n{cell},1,2,3\n".encode()))
+
+
+def test_twenty_thousand_columns_are_refused_as_fast_as_four(tmp_path: Path) -> None:
+    names = ",".join(f"c{number}" for number in range(20_000))
+    path = _written(tmp_path / "answers.csv", f"{names}\n{names}\n".encode())
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="column 'pair' is missing"):
+        read_answer_rows(path)
+    assert time.perf_counter() - began < 5

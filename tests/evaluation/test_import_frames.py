@@ -53,13 +53,62 @@ def test_the_right_frame_passes_and_a_wrong_one_is_corrected(given_name: str, tr
         return
     with pytest.raises(InputError, match=rf"^answers\.csv: the coordinates do not look like {given_name}") as caught:
         check_frame(points, parse_frame(given_name), truth, sizes, "answers.csv")
-    assert f"pass --frame {true_name}," in str(caught.value)
+    assert f"pass --frame {true_name}" in str(caught.value)
 
 
 def test_exchanged_columns_are_recognised() -> None:
     sizes, truth = scene(3)
     with pytest.raises(InputError, match="as x and y exchanged; exchange the columns, or --no-check-frame"):
         check_frame(truth[:, ::-1], parse_frame("original"), truth, sizes, "answers.csv")
+
+
+@pytest.mark.parametrize("name", ["pad:840", "squash:256", "squash:60"])
+def test_exchanged_columns_of_another_frame_are_recognised(name: str) -> None:
+    sizes, truth = scene(5)
+    points = to_frame(truth, name, sizes)[:, ::-1]
+    with pytest.raises(InputError, match=f"as {name} with x and y exchanged; exchange the columns and pass --frame"):
+        check_frame(points, parse_frame("original"), truth, sizes, "answers.csv")
+
+
+@pytest.mark.parametrize("name", ["pad:60", "squash:16", "pad:37", "longest-side:48"])
+def test_cells_of_a_grid_of_features_are_recognised(name: str) -> None:
+    sizes, truth = scene(6)
+    points = to_frame(truth + np.random.default_rng(7).normal(0, 8, truth.shape), name, sizes)
+    with pytest.raises(InputError, match=f"pass --frame {name}"):
+        check_frame(points, parse_frame("original"), truth, sizes, "answers.csv")
+
+
+def test_shares_from_minus_one_are_recognised() -> None:
+    sizes, truth = scene(8)
+    remedy = r"from -1 to 1; write \(x \+ 1\) / 2 and \(y \+ 1\) / 2 and pass --frame squash:1"
+    with pytest.raises(InputError, match=remedy):
+        check_frame(truth / sizes * 2 - 1, parse_frame("original"), truth, sizes, "answers.csv")
+
+
+def test_frames_that_fit_alike_are_named_beside_the_best() -> None:
+    """On square images padding and stretching are one, and 512 and 518 are nearer than a method's errors."""
+    sizes = np.full((400, 2), 256.0)
+    truth = np.random.default_rng(9).uniform(30, 220, sizes.shape)
+    answers = truth + np.random.default_rng(10).normal(0, 20, truth.shape)
+    with pytest.raises(InputError, match=r"or what the method worked in: .* fit alike") as caught:
+        check_frame(to_frame(answers, "squash:512", sizes), parse_frame("squash:256"), truth, sizes, "answers.csv")
+    assert "squash:512" in str(caught.value)
+    assert "pad:" not in str(caught.value)  # the same here, and the method stretched
+
+
+def test_frames_that_are_the_same_on_these_images_are_not_named_twice() -> None:
+    sizes = np.full((400, 2), 256.0)
+    truth = np.random.default_rng(12).uniform(30, 220, sizes.shape)
+    with pytest.raises(InputError, match="pass --frame pad:840, or --no-check-frame"):
+        check_frame(to_frame(truth, "pad:840", sizes), parse_frame("original"), truth, sizes, "answers.csv")
+
+
+def test_as_many_points_as_spair_are_judged_alike() -> None:
+    sizes, truth = scene(11, n=50_000)
+    points = truth * 840 / sizes
+    with pytest.raises(InputError, match="pass --frame squash:840"):
+        check_frame(points, parse_frame("original"), truth, sizes, "answers.csv")
+    check_frame(points, parse_frame("squash:840"), truth, sizes, "answers.csv")
 
 
 @settings(max_examples=30)

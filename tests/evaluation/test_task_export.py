@@ -21,7 +21,7 @@ from geobench.evaluation.protocol import find_protocol
 from geobench.evaluation.queries import queries
 from geobench.evaluation.runs import find_runs
 from geobench.evaluation.task_export import export_task
-from geobench.evaluation.task_text import EXAMPLE
+from geobench.evaluation.task_text import EXAMPLE, import_command
 
 DEFAULT = find_protocol("default")
 PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
@@ -102,6 +102,16 @@ def test_only_an_empty_folder_is_written(tiny: Benchmark, tmp_path: Path) -> Non
         export_task(dataclasses.replace(tiny, recipe={"truth": "flow"}), "test", tmp_path / "task", DEFAULT)
 
 
+def test_the_current_folder_is_not_replaced(tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in (".", str(here)):
+        with pytest.raises(InputError, match="is the folder you are in; name a new one in it"):
+            export_task(tiny, "test", Path(name), DEFAULT)
+    assert export_task(tiny, "test", Path("task"), DEFAULT).is_dir()
+
+
 def commands(text: str) -> list[list[str]]:
     return [line.strip().split() for line in text.splitlines() if line.strip().startswith("geobench import")]
 
@@ -129,6 +139,13 @@ def test_the_round_trip_of_the_readme_scores_as_eval(
     for verb in (["score", folders[0]], ["leaderboard", str(runs)], ["errors", str(runs)], ["compare", *folders]):
         assert run(verb) == 0, verb
     assert "my-method" in capsys.readouterr().out
+
+
+def test_a_protocol_of_ones_own_is_named_as_a_file(tiny: Benchmark) -> None:
+    own = DEFAULT.model_copy(update={"name": "mine"})
+    assert import_command(tiny, "test", own).endswith(" --protocol mine.toml")
+    assert import_command(tiny, "test", find_protocol("cats")).endswith(" --protocol cats")
+    assert "--protocol" not in import_command(tiny, "test", DEFAULT)
 
 
 def test_the_page_shows_the_example() -> None:

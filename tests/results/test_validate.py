@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import make_tiny_benchmark
 
@@ -21,7 +22,7 @@ from geobench.errors import InputError
 from geobench.evaluation.protocol import find_protocol
 from geobench.evaluation.runs import RunRecord
 from geobench.evaluation.score_file import read_scores, write_scores
-from geobench.evaluation.scoring import score_run
+from geobench.evaluation.scoring import INTERVALS, score_run
 from geobench.files import read_table, write_table
 from geobench.results.layout import MEASURED, known_benchmarks, run_folders
 from geobench.results.record_check import record_id
@@ -117,6 +118,17 @@ RECORDS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "another id": (lambda v: v.update(id="0123456789ab"), "id"),
     "unknown key": (lambda v: v.update(score=100), "score"),
     "no method": (lambda v: v.pop("method"), "method"),
+    "an empty protocol": (lambda v: v.update(protocol={}), "protocol.name"),
+    "a renamed protocol": (lambda v: v["protocol"].update(name="mine"), "protocol.name"),
+    "a number as text": (lambda v: v.update(n_pairs=str(v["n_pairs"])), "n_pairs"),
+    "a truth value as number": (lambda v: v.update(seed=False), "seed"),
+    "no schema": (lambda v: v.update(schema_version=None), "schema_version"),
+    "an older schema": (lambda v: v.update(schema_version=0), "schema_version"),
+    "a cost below nothing": (lambda v: v["cost"].update(wall_s=-1.0), "cost.wall_s"),
+    "no cost at all": (lambda v: v["cost"].update(match_s=float("nan")), "cost.match_s"),
+    "no time": (lambda v: v.update(started_at="yesterday"), "started_at"),
+    "the end before the beginning": (lambda v: v.update(finished_at="2020-01-01T00:00:00+00:00"), "finished_at"),
+    "a failure of nothing": (lambda v: v.update(first_failure="ValueError"), "first_failure"),
 }
 
 
@@ -184,6 +196,36 @@ def lose_an_answer(folder: Path) -> None:
     write_table(path, read_table(path).slice(1))
 
 
+def predictions(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "predictions.parquet"
+        write_table(path, pa.Table.from_pandas(change(read_table(path).to_pandas()), preserve_index=False))
+
+    return edit
+
+
+def intervals(made: object) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "scores.parquet"
+        table = read_table(path)
+        kept = {**(table.schema.metadata or {}), b"geobench.intervals": json.dumps(made).encode()}
+        write_table(path, table.replace_schema_metadata(kept))
+
+    return edit
+
+
+def made_with(**settings: object) -> Callable[[Path], None]:
+    return intervals({**INTERVALS.record(), **settings})
+
+
+def linked(name: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        moved = (folder / name).rename(folder.parents[5] / name)
+        (folder / name).symlink_to(moved)
+
+    return edit
+
+
 FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "no predictions": (drop("predictions.parquet"), "predictions.parquet: is missing"),
     "no scores": (drop("scores.parquet"), "scores.parquet: is missing"),
@@ -201,6 +243,28 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a pair too many": (renumber, "predictions.parquet: column 'pair' is outside 0 to "),
     "other predictions": (move_a_point, "scores.parquet: "),
     "an answer less": (lose_an_answer, "has no prediction"),
+    "the file of the answer less": (lose_an_answer, "predictions.parquet: predictions for tiny, split test: pair "),
+    "an answer twice": (predictions(lambda t: t.iloc[[0, *range(len(t))]]), "is predicted more than once"),
+    "a column more": (predictions(lambda t: t.assign(score=1)), "predictions.parquet: column 'score' does not belong"),
+    "no position": (predictions(lambda t: t.assign(x=t.x.where(t.index != 3, np.inf))), "row 3: x is infinite"),
+    "a score's comment": (scores(lambda t: t.assign(note="best")), "scores.parquet: column 'note' does not belong"),
+    "no intervals": (intervals(None), "scores.parquet: metadata 'geobench.intervals': must be resamples 10000"),
+    "a list of intervals": (intervals([]), "metadata 'geobench.intervals': must be"),
+    "intervals of nothing": (intervals({}), "metadata 'geobench.intervals': must be"),
+    "another seed of intervals": (made_with(seed=3), "metadata 'geobench.intervals': must be"),
+    "another way of intervals": (made_with(method="guess"), "metadata 'geobench.intervals': must be"),
+    "resamples beyond memory": (made_with(resamples=10**12), "metadata 'geobench.intervals': must be"),
+    "failures of no run": (
+        lambda folder: (folder / "failures.parquet").write_bytes(b"x"),
+        "failures.parquet: does not belong to a run in which no pair failed",
+    ),
+    "flow of a run on keypoints": (
+        lambda folder: (folder / "flow.parquet").write_bytes(b"x"),
+        "flow.parquet: does not belong to a run on keypoints",
+    ),
+    "a folder as file": (lambda folder: (folder / "flow.parquet").mkdir(), "flow.parquet: is no file"),
+    "a full lock": (lambda folder: (folder / ".lock").write_text("x"), ".lock: is no empty file"),
+    "linked predictions": (linked("predictions.parquet"), "predictions.parquet: is a link; put what it leads to"),
     "a stray file": (lambda folder: (folder / "notes.txt").write_text("hm"), "notes.txt: is no file of a run"),
 }
 
@@ -247,6 +311,66 @@ def test_predictions_copied_from_another_method_are_refused(results: Path, bench
     assert "id: the same predictions as" in refusal(results, benchmark)
 
 
+def test_copied_predictions_are_known_however_they_are_written(results: Path, benchmark: Benchmark) -> None:
+    table = read_table(folder_of(results, "random") / "predictions.parquet")
+    theirs = folder_of(results, "same-position")
+    pq.write_table(table.take(np.arange(len(table))[::-1]), theirs / "predictions.parquet", compression="gzip")
+    shutil.copy(folder_of(results, "random") / "scores.parquet", theirs / "scores.parquet")
+    assert "id: the same predictions as" in refusal(results, benchmark)
+
+
+FAILURES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "absent": (Path.unlink, "failures.parquet: is missing, though 1 pairs failed"),
+    "others": (lambda path: write_table(path, pa.table({"pair": [3], "reason": ["x"]})), "column 'pair' is not of the"),
+    "empty": (
+        lambda path: write_table(path, pa.table({"pair": [], "reason": []})),
+        "column 'pair' is not of the pairs",
+    ),
+    "texts": (
+        lambda path: write_table(path, pa.table({"pair": ["x"], "reason": ["x"]})),
+        "column 'pair' is not of the",
+    ),
+    "columns": (lambda path: write_table(path, pa.table({"pair": [4]})), "must have the columns pair and reason"),
+    "damaged": (lambda path: path.write_bytes(b"x"), "failures.parquet: not a readable Parquet file"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failures_are_those_of_the_predictions(results: Path, benchmark: Benchmark, tmp_path: Path, name: str) -> None:
+    table = read_table(folder_of(results) / "predictions.parquet").to_pandas()
+    table["x"] = (table["x"] + 1).mask(table["pair"] == 4)
+    table.to_parquet(tmp_path / "mine.parquet")
+    asked = ["--benchmark", str(benchmark.folder), "--split", "test", "--name", "mine", "--allow-nan"]
+    assert run_cli(["import", str(tmp_path / "mine.parquet"), *asked, "--runs", str(results / MEASURED)]) == 0
+    assert len(validate_results(results, {benchmark.fingerprint: benchmark}).runs) == 3
+    change, expected = FAILURES[name]
+    change(folder_of(results, "mine") / "failures.parquet")
+    assert expected in refusal(results, benchmark)
+
+
+def test_a_run_of_a_split_that_is_not_there_is_refused(results: Path, benchmark: Benchmark) -> None:
+    folder = folder_of(results)
+    values = json.loads((folder / "run.json").read_text())
+    values["benchmark"]["split"] = "val"
+    values["id"] = record_id(RunRecord.model_validate(values))
+    moved = results / MEASURED / "tiny" / "val" / "random" / values["id"]
+    moved.parent.mkdir(parents=True)
+    folder.rename(moved)
+    folder.parent.rmdir()
+    (moved / "run.json").write_text(json.dumps(values))
+    assert refusal(results, benchmark).endswith("benchmark.split: tiny has no split 'val'; send the run unedited")
+
+
+def test_a_repository_is_known_by_its_list_and_its_folders(results: Path, benchmark: Benchmark) -> None:
+    with pytest.raises(InputError, match=r"measured/benchmarks\.toml: is missing; name a repository of results"):
+        validate_results(results / MEASURED)
+    (results / "published").write_text("x")
+    assert "published: is no folder" in refusal(results, benchmark)
+    (results / "published").unlink()
+    (results / MEASURED / "tiny" / "loop").symlink_to(results)
+    assert "loop: is a link; put what it leads to in its place" in refusal(results, benchmark)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -275,6 +399,9 @@ def test_the_verb_says_what_it_checked(results: Path, benchmark: Benchmark, caps
     assert told.count("\n") == 1
     assert "run.json: status: 'started' is no finished run" in told
     assert run_cli(["validate-results", str(results / "nowhere")]) == 1
+    capsys.readouterr()
+    assert run_cli([*where, "--benchmark", "quadrupedes"]) == 2
+    assert capsys.readouterr().err.startswith("geobench: 'quadrupedes': no such benchmark folder; did you mean")
 
 
 def test_an_imported_run_is_sound(results: Path, benchmark: Benchmark, tmp_path: Path) -> None:
