@@ -35,10 +35,10 @@ def load_benchmark(path_or_name: Path | str, *, images: Path | str | None = None
         UsageError: neither a folder nor the name of an embedded benchmark.
         InputError: the folder is not a benchmark, or of a newer format, or was changed.
     """
-    path = Path(path_or_name)
-    if path.is_dir():
+    path, embedded = Path(path_or_name), str(path_or_name) in RENDERED
+    if path.is_dir() and ((path / "benchmark.json").is_file() or not embedded):  # runs may lie in a folder of that name
         benchmark = load_benchmark_folder(path)
-    elif str(path_or_name) in RENDERED:
+    elif embedded:
         benchmark = embedded_benchmark(name=str(path_or_name))
     elif str(path_or_name) in card_names():
         raise UsageError(

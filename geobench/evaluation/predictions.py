@@ -26,12 +26,14 @@ class Predictions:
         pair: row of the pair in the split.
         keypoint: column of the keypoint.
         x, y: predicted point, pixels of the original answer image; NaN where the pair failed, which counts as wrong.
+        origin: name of the file they are from, for error messages; empty where they are from none.
     """
 
     pair: Int32[np.ndarray, " r"]
     keypoint: Int16[np.ndarray, " r"]
     x: Float32[np.ndarray, " r"]
     y: Float32[np.ndarray, " r"]
+    origin: str = ""
 
     def __len__(self) -> int:
         return len(self.pair)
@@ -55,7 +57,8 @@ class Predictions:
         absent = [name for name in _COLUMNS if name not in table.column_names]
         if absent:
             raise InputError(f"{where}: column {absent[0]!r} is missing; predictions have pair, keypoint, x and y")
-        return cls(**{name: _column(table[name], name, kind, where) for name, kind in _COLUMNS.items()})
+        columns = {name: _column(table[name], name, kind, where) for name, kind in _COLUMNS.items()}
+        return cls(**columns, origin=where)
 
 
 def _column(column: pa.ChunkedArray, name: str, kind: pa.DataType, where: str) -> np.ndarray:
@@ -101,7 +104,8 @@ def answers(
     order = np.argsort(given, kind="stable")
     given = given[order]
     if not np.array_equal(wanted, given):
-        where = f"predictions for {benchmark.name}{f', split {split}' if split else ''}"
+        of = f"{benchmark.name}{f', split {split}' if split else ''}"
+        where = f"{predictions.origin or 'predictions'} for {of}"
         raise InputError(f"{where}: {_disagreement(wanted, given, benchmark, pairs)}")
     return points[order]
 

@@ -12,6 +12,8 @@ from geobench.errors import InputError
 from geobench.files import read_table, write_table
 
 ATTRIBUTE = "intervals"
+KEY = ("scope", "subset", "metric", "alpha")
+FIGURES = ("value", "low", "high", "n", "n_pairs", "n_points", "n_images")
 _KEY = b"geobench.intervals"  # in the metadata of the file
 
 
@@ -29,12 +31,26 @@ def read_scores(path: Path) -> pd.DataFrame:
     there are none, as in files of geobench before it made intervals.
 
     Raises:
-        InputError: the file is missing, is not Parquet, or its note on the intervals is damaged.
+        InputError: the file is missing, is not Parquet, lacks a column or has one of another kind, or its note on the
+            intervals is damaged.
     """
     table = read_table(path)
+    _check_columns(path, table)
     frame = table.to_pandas()
     try:
         frame.attrs[ATTRIBUTE] = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
     except ValueError as error:
         raise InputError(f"{path}: metadata {_KEY.decode()!r} is not JSON; run geobench score again") from error
     return frame
+
+
+def _check_columns(path: Path, table: pa.Table) -> None:
+    remedy = f"run: geobench score {path.parent}"
+    for name in (*KEY, *FIGURES):
+        if name not in table.column_names:
+            raise InputError(f"{path}: column {name!r} is missing; {remedy}")
+        kind, words = table.schema.field(name).type, name in KEY[:3]
+        if words and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise InputError(f"{path}: column {name!r} holds no texts; {remedy}")
+        if not words and not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise InputError(f"{path}: column {name!r} holds no numbers; {remedy}")

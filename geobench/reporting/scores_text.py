@@ -64,7 +64,9 @@ def scores_text(
     table = tabulate(
         rows, header, tablefmt="simple", colalign=["left", "left"] + ["right"] * (len(shown) + 1), disable_numparse=True
     )
-    return f"{_title(run, protocol)}\n\n{table}\n{_overlap(scores)}\n{_intervals(scores)}{_footer(run)}\n"
+    own = protocol.fingerprint == run.record.protocol_fingerprint
+    stored = "" if own else f"; counted here under {protocol.name}, which is not stored"
+    return f"{_title(run, protocol)}\n\n{table}\n{_overlap(scores)}\n{_intervals(scores)}{_footer(run)}{stored}\n"
 
 
 def failure_text(run: Run) -> str:

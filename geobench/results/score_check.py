@@ -14,13 +14,11 @@ from geobench.evaluation.flow_run import FLOW_FILE, has_flow
 from geobench.evaluation.flow_scores import flow_scores
 from geobench.evaluation.protocol import Protocol
 from geobench.evaluation.runs import Run
-from geobench.evaluation.score_file import ATTRIBUTE
+from geobench.evaluation.score_file import ATTRIBUTE, FIGURES, KEY
 from geobench.evaluation.scores import score
 from geobench.evaluation.scoring import INTERVALS
-from geobench.results.layout import PREDICTIONS_FILE, RUN_FILE, SCORES_FILE
+from geobench.results.layout import RUN_FILE, SCORES_FILE
 
-KEY = ("scope", "subset", "metric", "alpha")
-FIGURES = ("value", "low", "high", "n", "n_pairs", "n_points", "n_images")
 TOLERANCE = 1e-9
 """Sums of floats may be taken in another order on another machine; counts may not differ."""
 
@@ -29,8 +27,8 @@ def check_table(run: Run) -> pd.DataFrame:
     """Return scores.parquet of a result after checking its form.
 
     Raises:
-        InputError: a column is missing or too many, a row is there twice, a share is outside 0 to 1, or intervals are
-            made otherwise than ``geobench score`` makes them unless told.
+        InputError: a column is missing, too many or of another kind, a row is there twice, a share is outside 0 to 1,
+            or intervals are made otherwise than ``geobench score`` makes them unless told.
     """
     path, scores = run.folder / SCORES_FILE, run.scores()
     _check_columns(run, scores)
@@ -47,16 +45,9 @@ def check_table(run: Run) -> pd.DataFrame:
 
 def _check_columns(run: Run, scores: pd.DataFrame) -> None:
     path, remedy = run.folder / SCORES_FILE, f"run: geobench score {run.folder}"
-    wanted = (*KEY, *FIGURES)
-    for name in wanted:
-        if name not in scores:
-            raise InputError(f"{path}: column {name!r} is missing; {remedy}")
-    extra = [str(name) for name in scores if name not in wanted]
+    extra = [str(name) for name in scores if name not in (*KEY, *FIGURES)]
     if extra:
         raise InputError(f"{path}: column {extra[0]!r} does not belong there; {remedy}")
-    for name in ("alpha", *FIGURES):
-        if not pd.api.types.is_numeric_dtype(scores[name]):
-            raise InputError(f"{path}: column {name!r} holds no numbers; {remedy}")
     if scores.attrs[ATTRIBUTE] != INTERVALS.record():
         how = f"resamples {INTERVALS.resamples}, method {INTERVALS.method}, level {INTERVALS.level}"
         raise InputError(f"{path}: metadata 'geobench.intervals': must be {how}, seed {INTERVALS.seed}; {remedy}")
@@ -101,11 +92,8 @@ def _count(run: Run, benchmark: Benchmark, protocol: Protocol) -> pd.DataFrame:
         return flow_scores(run, benchmark, protocol, INTERVALS)
     if (run.folder / FLOW_FILE).exists():
         raise InputError(f"{run.folder / FLOW_FILE}: does not belong to a run on keypoints; remove it")
-    try:
-        pairs, predictions, _ = asked_and_answered(run, benchmark)
-        return score(benchmark, pairs, predictions, protocol, split, INTERVALS)
-    except InputError as error:
-        raise InputError(f"{run.folder / PREDICTIONS_FILE}: {error}") from error
+    pairs, predictions, _ = asked_and_answered(run, benchmark)
+    return score(benchmark, pairs, predictions, protocol, split, INTERVALS)
 
 
 def _name(row: Any) -> str:

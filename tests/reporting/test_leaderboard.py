@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from conftest import make_tiny_benchmark
 
 import geobench
 from geobench.benchmark import Benchmark
+from geobench.cli import run as run_verb
 from geobench.errors import InputError
 from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.scoring import score_run
@@ -193,3 +195,46 @@ def test_intervals_are_those_of_the_scores_and_of_one_kind(tmp_path: Path) -> No
     score_run(runs[1], benchmark, bootstrap=None)
     with pytest.raises(InputError, match="scored without intervals; run: geobench score"):
         leaderboard_table(runs, intervals=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="low"), "column 'low' is missing"),
+        (lambda table: table.assign(value="good"), "column 'value' holds no numbers"),
+        (lambda table: table.assign(scope=1), "column 'scope' holds no texts"),
+    ],
+    ids=["absent", "words", "numbers"],
+)
+def test_scores_edited_by_hand_are_refused(runs: list[geobench.Run], change: Any, message: str) -> None:
+    path = runs[0].folder / "scores.parquet"
+    change(pd.read_parquet(path)).to_parquet(path)
+    with pytest.raises(InputError, match=rf"scores\.parquet: {message}; run: geobench score .*{runs[0].folder.name}$"):
+        leaderboard_table(runs)
+
+
+def test_a_wrong_answer_is_named_with_its_file(runs: list[geobench.Run]) -> None:
+    path = runs[0].folder / "predictions.parquet"
+    pd.read_parquet(path).iloc[1:].to_parquet(path)
+    with pytest.raises(InputError, match=r"predictions\.parquet for tiny, split test: pair 0 .* has no prediction"):
+        geobench.score(runs[0])
+
+
+def test_scores_under_another_protocol_say_that_they_are_not_kept(
+    runs: list[geobench.Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_verb(["score", str(runs[0].folder), "--protocol", "dift"]) == 0
+    assert "; counted here under dift, which is not stored" in capsys.readouterr().out
+    assert run_verb(["score", str(runs[0].folder), "--protocol", "default"]) == 0
+    assert "not stored" not in capsys.readouterr().out
+
+
+def test_a_folder_of_runs_does_not_hide_the_embedded_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Benchmark
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quadrupeds" / "test").mkdir(parents=True)
+    assert geobench.load_benchmark("quadrupeds").name == "quadrupeds"
+    (tmp_path / "quadrupeds" / "test").rmdir()
+    (tmp_path / "quadrupeds").rmdir()
+    assert geobench.load_benchmark(tiny.save(tmp_path / "quadrupeds")).name == tiny.name

@@ -243,7 +243,7 @@ FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a pair too many": (renumber, "predictions.parquet: column 'pair' is outside 0 to "),
     "other predictions": (move_a_point, "scores.parquet: "),
     "an answer less": (lose_an_answer, "has no prediction"),
-    "the file of the answer less": (lose_an_answer, "predictions.parquet: predictions for tiny, split test: pair "),
+    "the file of the answer less": (lose_an_answer, "predictions.parquet for tiny, split test: pair "),
     "an answer twice": (predictions(lambda t: t.iloc[[0, *range(len(t))]]), "is predicted more than once"),
     "a column more": (predictions(lambda t: t.assign(score=1)), "predictions.parquet: column 'score' does not belong"),
     "no position": (predictions(lambda t: t.assign(x=t.x.where(t.index != 3, np.inf))), "row 3: x is infinite"),
