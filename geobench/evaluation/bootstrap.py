@@ -152,18 +152,18 @@ def _unit_draws(
     """Yield the first draw of each block, and how often each unit is in each of its draws."""
     n, roles = len(images.wholes), images.images
     if roles is None:
-        yield from _draws(n, resamples, generator)
+        yield from draws(n, resamples, generator)
         return
     generators = [generator, *generator.spawn(roles.shape[1] - 1)]
     numbers = [int(role.max()) + 1 for role in roles.T]
     rows = max(1, _BLOCK // n)
-    streams = [_draws(count, resamples, own, rows) for count, own in zip(numbers, generators, strict=True)]
+    streams = [draws(count, resamples, own, rows) for count, own in zip(numbers, generators, strict=True)]
     for blocks in zip(*streams, strict=True):
         times = [drawn[:, role] for (_, drawn), role in zip(blocks, roles.T, strict=True)]
         yield blocks[0][0], np.multiply.reduce(times)
 
 
-def _draws(
+def draws(
     n: int, resamples: int, generator: np.random.Generator, block: int | None = None
 ) -> Iterator[tuple[int, Float64[np.ndarray, "b n"]]]:
     """Yield the first draw of each block, and how often each of ``n`` images is in each of its draws."""

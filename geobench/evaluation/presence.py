@@ -60,7 +60,9 @@ def average_precision(positive: Float64[np.ndarray, " p"], negative: Float64[np.
         return float("nan")
     samples = np.concatenate([positive, negative])
     order = np.argsort(-samples, kind="stable")
-    hits = np.cumsum(order < len(positive))
-    last = np.flatnonzero(np.append(np.diff(samples[order]) != 0, True))  # of each run of equal samples
-    precision = hits[last] / (last + 1)
-    return float((np.diff(hits[last], prepend=0) * precision).sum() / len(positive))
+    ordered, last = samples[order], np.ones(len(samples), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=last[:-1])
+    rank = np.flatnonzero(last)  # of the last of each run of equal samples
+    hits = np.cumsum(order < len(positive))[rank]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (rank + 1)).sum() / len(positive))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,40 +11,55 @@ from jaxtyping import Bool, Float64
 
 from geobench.benchmark import Benchmark, Pairs
 from geobench.errors import UsageError
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.descriptions import Descriptions
 from geobench.evaluation.job import Job
-from geobench.evaluation.presence import Samples, average_precision, presence_samples
+from geobench.evaluation.presence import Samples, presence_samples
+from geobench.evaluation.presence_scores import presence_table
 from geobench.evaluation.protocol import Protocol
-from geobench.evaluation.queries import Queries, category_codes, counted_keypoints, in_direction, instance_frames
+from geobench.evaluation.queries import Queries, counted_keypoints, in_direction, instance_frames
+from geobench.evaluation.ratios import answer_images
 from geobench.evaluation.row_lists import RowLists, rows_of_groups
 from geobench.evaluation.scores import threshold_sizes
 from geobench.evaluation.walk import Walk
 from geobench.progress import progress_bar
 
 
-def presence_scores(job: Job, *, legacy: bool = False, memory: int | None = None) -> pd.DataFrame:
-    """Return KAP: columns ``scope`` (``all``, ``category:<label>``), ``metric``, ``alpha``, ``value``, ``n``.
+def presence_scores(
+    job: Job, *, legacy: bool = False, memory: int | None = None, bootstrap: Bootstrap | None = None
+) -> pd.DataFrame:
+    """Return KAP, one row per scope, metric and alpha.
 
-    ``per_image`` is the mean over pairs of their average precision; pairs without a positive sample are left out.
-    ``per_point`` pools the samples of a category; of all, it is the mean of the categories weighted by their keypoints
-    asked for (utils/logger.py, log_weighted_pcks). ``n`` counts pairs, or keypoints asked for.
+    Columns: ``scope`` (``all``, ``category:<label>``); ``metric``; ``alpha``; ``value`` (0 to 1, NaN where there is no
+    positive sample); ``low`` and ``high``, the ends of its confidence interval (NaN where none was asked for, and where
+    there are too few images: docs/errors.md); ``n``; ``n_pairs``, ``n_points`` and ``n_images``: the pairs that count,
+    the keypoints they ask for, and the different images they are answered in.
+
+    ``per_image`` is the mean over pairs of their average precision; pairs without a positive sample are left out, and
+    ``n`` counts pairs. ``per_point`` pools the samples of a category; of all, it is the mean of the categories weighted
+    by their keypoints asked for, which ``n`` counts (utils/logger.py, log_weighted_pcks).
 
     Args:
         job: method, split and protocol, which decides direction, frame and sizes; sampling is passed over.
         legacy: sample as the authors' code does (:func:`geobench.evaluation.presence.presence_samples`), at the corners
             of cells instead of their middles and in the padding too.
         memory: how many bytes all descriptions together may take; None for half of the free memory.
+        bootstrap: how to make intervals, by drawing target images; none by default.
 
     Raises:
-        UsageError: the method offers no similarity.
+        UsageError: the method offers no similarity, or both images of the pairs are to be drawn.
         InputError: an image is missing.
     """
+    if bootstrap is not None and bootstrap.drawn != "target-images":
+        raise UsageError("intervals of KAP draw the target images; both-images is for score and compare")
     pairs = job.benchmark.split(job.split).take(job.pair_rows())
     asked, visible = presence_queries(job.benchmark, pairs, job.protocol)
-    samples: list[Samples] = [(np.zeros((0, 0)), np.zeros((0, 0)))] * len(pairs)
+    nothing = np.zeros((len(job.protocol.alphas), 0))
+    samples: list[Samples] = [(nothing, nothing)] * len(pairs)
     for pair, found in _sampled(job, asked, visible, legacy, memory):
         samples[pair] = found
-    return _table(pairs, samples, np.bincount(asked.pair, minlength=len(pairs)), job.protocol.alphas)
+    n_asked, image = np.bincount(asked.pair, minlength=len(pairs)), answer_images(job.benchmark, asked)
+    return presence_table(pairs, samples, n_asked, image, job.protocol.alphas, bootstrap)
 
 
 def presence_queries(benchmark: Benchmark, pairs: Pairs, protocol: Protocol) -> tuple[Queries, Bool[np.ndarray, " r"]]:
@@ -114,29 +129,3 @@ def _cells(
     if legacy:
         return place, np.ones(place.shape[:2], bool)
     return place, np.asarray(((place >= 0) & (place <= np.array(letterbox.image))).all(axis=-1))
-
-
-def _table(pairs: Pairs, samples: Sequence[Samples], asked: np.ndarray, alphas: Sequence[float]) -> pd.DataFrame:
-    codes, labels = category_codes(pairs)
-    rows = []
-    for place, alpha in enumerate(alphas):
-        own = np.array([average_precision(p[place], n[place]) if len(p) else np.nan for p, n in samples])
-        pooled = np.array([_pooled(samples, np.flatnonzero(codes == code), place) for code in range(len(labels))])
-        weight = np.bincount(codes, weights=asked, minlength=len(labels))
-        known = ~np.isnan(pooled) & (weight > 0)
-        overall = float(np.average(pooled[known], weights=weight[known])) if known.any() else float("nan")
-        parts = [("all", np.ones(len(pairs), bool), overall, int(asked.sum()))]
-        parts += [(f"category:{x}", codes == c, float(pooled[c]), int(weight[c])) for c, x in enumerate(labels)]
-        for scope, chosen, point, n in parts:
-            images = own[chosen & ~np.isnan(own)]
-            rows.append((scope, "per_image", alpha, float(images.mean()) if len(images) else np.nan, len(images)))
-            rows.append((scope, "per_point", alpha, point, n))
-    return pd.DataFrame(rows, columns=["scope", "metric", "alpha", "value", "n"])
-
-
-def _pooled(samples: Sequence[Samples], rows: np.ndarray, place: int) -> float:
-    chosen = [samples[row] for row in rows if len(samples[row][0])]
-    if not chosen:
-        return float("nan")
-    positive, negative = (np.concatenate([one[side][place] for one in chosen]) for side in (0, 1))
-    return average_precision(positive, negative)

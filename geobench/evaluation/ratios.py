@@ -95,7 +95,7 @@ def image_codes(benchmark: Benchmark) -> Int64[np.ndarray, " n"]:
     return codes.astype(np.int64)
 
 
-def by_image(pairs: Ratios, scopes: Scopes, image: Int64[np.ndarray, p * d]) -> list[Ratios]:
+def by_image(pairs: Ratios, scopes: Scopes, image: Int64[np.ndarray, "p ..."]) -> list[Ratios]:
     """Return, for each part of ``scopes``, the sums over each of its images, in order of the images' numbers.
 
     An image is one of a part's when a pair of that part that counts is answered in it. With several roles, the sums are
@@ -124,7 +124,7 @@ def _renumbered(images: Int64[np.ndarray, "u d"]) -> Int64[np.ndarray, "u d"] | 
     return np.column_stack([np.unique(role, return_inverse=True)[1] for role in images.T]).astype(np.int64)
 
 
-def _sums(values: Float64[np.ndarray, u * c], code: Int64[np.ndarray, " u"]) -> Float64[np.ndarray, n * c]:
+def _sums(values: Float64[np.ndarray, "u ..."], code: Int64[np.ndarray, " u"]) -> Float64[np.ndarray, "n ..."]:
     """Return the sums of the rows of each code, 0 to its largest."""
     n, width = int(code.max(initial=-1)) + 1, int(np.prod(values.shape[1:]))
     flat, sums = values.reshape(len(values), width), np.empty((n, width))

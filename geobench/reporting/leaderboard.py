@@ -107,12 +107,12 @@ def leaderboard_table(
     methods = [name + TRAINED_MARK * (name in trained) for name in methods]
     title = f"PCK@{alpha:g} in percent, {metric.replace('_', ' ')}"
     caption = f"{title}, protocol {protocol.name} ({protocol.fingerprint[:12]})"
-    notes += ([_interval_note(shown)] if intervals else []) + mark_notes(methods)
+    notes += ([interval_note(shown)] if intervals else []) + mark_notes(methods)
     drawn = np.array(ends) if intervals else None
     return Leaderboard(methods, columns, values, competes, caption, metric, notes, drawn)
 
 
-def _interval_note(runs: Sequence[Run]) -> str:
+def interval_note(runs: Sequence[Run]) -> str:
     """Return how the intervals were made, refusing a table in which they differ or a run has none."""
     kinds = {run.folder: run.scores().attrs[ATTRIBUTE] for run in runs}
     first, *_ = kinds.values()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from geobench.evaluation.runs import Run
 from geobench.methods.family import find_family
-from geobench.reporting.leaderboard import shown_runs
+from geobench.reporting.leaderboard import interval_note, shown_runs
 from geobench.reporting.paper_columns import Place, columns_of, places_of
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, PaperTable
 from geobench.reporting.paper_rows import beside, paper_row, row_notes
@@ -32,7 +33,12 @@ _RECIPES = {"spair71k": "geoaware"}
 
 
 def ablation_papers(
-    runs: Sequence[Run], *, benchmarks: Sequence[str] = (), metric: str | None = None, published: bool = False
+    runs: Sequence[Run],
+    *,
+    benchmarks: Sequence[str] = (),
+    metric: str | None = None,
+    published: bool = False,
+    intervals: bool = False,
 ) -> list[PaperTable]:
     """Return Table 5, one table per split.
 
@@ -41,13 +47,20 @@ def ablation_papers(
         benchmarks: shown instead of SPair-71k.
         metric: ``per_image``, the paper's, by default; or ``per_point``.
         published: add the printed rows, and the differences where the benchmark is the paper's.
+        intervals: show the confidence intervals.
 
     Raises:
         InputError: runs that cannot stand in one table. UsageError: no run is of the benchmarks asked for.
     """
     titles = _titles()
     ours = [run for run in runs if run.record.method.title in titles.values() or _is_more(run)]
-    return [_table(place, ours, titles, metric, published) for place in places_of("5", ours, benchmarks)]
+    tables = []
+    for place in places_of("5", ours, benchmarks):
+        here = [run for run in ours if (run.record.benchmark.name, run.record.benchmark.split) == place]
+        shown, notes = shown_runs(here) if here else ([], [])
+        made = interval_note(shown) if intervals and shown else ""
+        tables.append(replace(_table(place, shown, notes, titles, metric, published), intervals=made))
+    return tables
 
 
 def _titles() -> dict[str, str]:
@@ -64,10 +77,13 @@ def _is_more(run: Run) -> bool:
 
 
 def _table(
-    place: Place, runs: Sequence[Run], titles: dict[str, str], metric: str | None, published: bool
+    place: Place,
+    shown: Sequence[Run],
+    notes: Sequence[str],
+    titles: dict[str, str],
+    metric: str | None,
+    published: bool,
 ) -> PaperTable:
-    here = [run for run in runs if (run.record.benchmark.name, run.record.benchmark.split) == place]
-    shown, notes = shown_runs(here) if here else ([], [])
     columns = columns_of("5", [place], [], metric)
     measured = {
         run.record.method.title: paper_row(columns, run.record.method.title, "supervised", [run], {}) for run in shown
@@ -78,10 +94,10 @@ def _table(
     for name, title in titles.items():
         own = measured.pop(title, None) or _missing(columns, title, place)
         marks = own.name.removeprefix(title)
-        rows.append(PaperRow(own.section, name + marks, own.kind, own.values, own.commands))
+        rows.append(replace(own, name=name + marks))
         cells = printed[(printed.method == name) & (printed.benchmark == place[0])]
         rows += beside(columns, name, cells, rows[-1:]) if published else []
-    rows += [PaperRow(row.section, row.name, row.kind, row.values) for row in measured.values()]
+    rows += [replace(row, commands={}, without_recipe=()) for row in measured.values()]
     averaging = f"averaged {columns[0].metric.replace('_', ' ')}; the rows below the first four change the matcher only"
     return PaperTable("Ablation, PCK in percent", columns, rows, [averaging, *notes, *row_notes(rows, published)])
 

@@ -59,6 +59,8 @@ class PaperRow:
         commands: the command line that measures what is missing, by benchmark; none where nothing is missing, or
             nothing measures it.
         without_recipe: names of the benchmarks that are missing and that no recipe of the catalogue makes.
+        ends: lower and upper ends of the confidence intervals in percent, NaN where there is none, [2, columns]; None
+            for figures that have none.
     """
 
     section: str
@@ -67,6 +69,7 @@ class PaperRow:
     values: Float64[np.ndarray, " c"]
     commands: Mapping[str, str] = field(default_factory=dict)
     without_recipe: Sequence[str] = ()
+    ends: Float64[np.ndarray, "2 c"] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,19 @@ class PaperTable:
         columns: from left to right.
         rows: from top to bottom, sections together.
         notes: lines below the table.
+        intervals: how the intervals of the figures were made, a note; empty where none are to be shown.
     """
 
     title: str
     columns: Sequence[PaperColumn]
     rows: Sequence[PaperRow]
     notes: Sequence[str] = field(default_factory=tuple)
+    intervals: str = ""
+
+    def shown_ends(self, row: PaperRow) -> Float64[np.ndarray, "2 c"]:
+        """Return the ends of a row's intervals, NaN where none is to be shown."""
+        shown = self.intervals and row.ends is not None
+        return np.asarray(row.ends if shown else np.full((2, len(self.columns)), np.nan))
 
     def ranks(self) -> Int64[np.ndarray, "r c"]:
         """Return 1 for the best measured figure of its column, 2 for the second best, 0 for all others.

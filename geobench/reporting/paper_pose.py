@@ -10,22 +10,25 @@ import numpy as np
 from jaxtyping import Float64
 
 from geobench.errors import InputError
+from geobench.evaluation.bootstrap import Bootstrap
 from geobench.evaluation.pose_vote import CHANCE, COLUMNS
 from geobench.files import read_json_object
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, PaperTable
 from geobench.reporting.published import load_published
 from geobench.reporting.published_rows import POSE_METRIC, PRINTED_MARK
+from geobench.reporting.scores_text import interval_sentence
 
 RECIPES = {"DINOv2": "dinov2-nn", "SD": "sd", "SD+DINO": "sd-dino"}
 """The catalogue's recipes with the features of the paper's rows."""
 
 
-def pose_paper(paths: Sequence[Path], published: bool = False) -> PaperTable:
+def pose_paper(paths: Sequence[Path], published: bool = False, intervals: bool = False) -> PaperTable:
     """Return the table of global pose awareness.
 
     Args:
         paths: files written by ``geobench pose --out``.
         published: add the printed rows; they are of other images, so no difference is shown.
+        intervals: show the confidence intervals.
 
     Raises:
         InputError: a file is no such file, or two of them asked different things.
@@ -48,7 +51,8 @@ def pose_paper(paths: Sequence[Path], published: bool = False) -> PaperTable:
     rows += [*measured.values(), PaperRow("unsupervised", "guessing", "bound", chance)]
     notes = [f"{PRINTED_MARK.strip()}: copied from the paper, of its own photographs; not measured here, not ranked"]
     title = f"Global pose awareness on {benchmark}, accuracy in percent"
-    return PaperTable(title, columns, rows, notes if published else [])
+    made = f"in brackets: {interval_sentence(Bootstrap().record())}" if intervals and answers else ""
+    return PaperTable(title, columns, rows, notes if published else [], made)
 
 
 def _runs(path: Path) -> list[dict[str, Any]]:
@@ -71,7 +75,8 @@ def _check_same_task(answers: Sequence[tuple[Path, dict[str, Any]]]) -> None:
 
 def _row(path: Path, run: dict[str, Any]) -> PaperRow:
     method = run["method"]
-    return PaperRow("unsupervised", str(method.get("title", method.get("name"))), "measured", _values(path, run))
+    name = str(method.get("title", method.get("name")))
+    return PaperRow("unsupervised", name, "measured", _values(path, run), ends=_ends(path, run))
 
 
 def _values(path: Path, run: dict[str, Any]) -> Float64[np.ndarray, " c"]:
@@ -83,6 +88,17 @@ def _values(path: Path, run: dict[str, Any]) -> Float64[np.ndarray, " c"]:
             raise InputError(f"{path}: columns.{name}.accuracy: {value!r} is no share from 0 to 1; run pose again")
         values.append(np.nan if value is None else 100.0 * value)
     return np.array(values, dtype=np.float64)
+
+
+def _ends(path: Path, run: dict[str, Any]) -> Float64[np.ndarray, "2 c"]:
+    ends = []
+    for name in COLUMNS:
+        cell = run["columns"].get(name)
+        found = (cell.get("interval") if isinstance(cell, dict) else None) or [np.nan, np.nan]
+        if not isinstance(found, list) or len(found) != 2 or not all(isinstance(end, int | float) for end in found):
+            raise InputError(f"{path}: columns.{name}.interval: {found!r} is no lower and upper end; run pose again")
+        ends.append([100.0 * end for end in found])
+    return np.array(ends, dtype=np.float64).T
 
 
 def _missing(name: str, recipe: str, benchmark: str) -> PaperRow:

@@ -64,9 +64,9 @@ def paper_row(
         recipes: what ``--method`` takes, by benchmark or under ``*``, to measure what is missing.
     """
     trained = any(saw_training_split(run) for run in runs)
-    values = np.full(len(columns), np.nan)
+    figures = np.full((3, len(columns)), np.nan)
     for run in runs:
-        fill(values, columns, run, section)
+        fill(figures, columns, run, section)
     kind: RowKind = "bound" if section == "check" else "measured"
     folders = {run.record.benchmark.name: run.record.benchmark.folder for run in runs}
     marked = name + marks_of(runs) + TRAINED_MARK * trained
@@ -75,25 +75,25 @@ def paper_row(
     missing = [place for place in places if place not in done]
     commands = eval_commands(recipes, missing, folders)
     without = dict.fromkeys(place_title(name, "test") for name, _ in missing if name not in commands)
-    return PaperRow(section, marked, kind, values, commands, tuple(without))
+    return PaperRow(section, marked, kind, figures[0], commands, tuple(without), figures[1:])
 
 
-def fill(values: Float64[np.ndarray, " c"], columns: Sequence[PaperColumn], run: Run, section: str) -> None:
-    """Put the figures of a run, in percent, where they belong among the ``values`` of a row.
+def fill(figures: Float64[np.ndarray, "3 c"], columns: Sequence[PaperColumn], run: Run, section: str) -> None:
+    """Put the figures of a run and the ends of their intervals, in percent, where they belong in a row.
 
     Raises:
         InputError: the run was not scored at the threshold of a column.
     """
     asked, scores = run.record.benchmark, run.scores()
     keys = zip(scores.scope, scores.subset, scores.metric, scores.alpha.round(6), strict=True)
-    table = dict(zip(keys, scores.value, strict=True))
+    table = dict(zip(keys, 100 * scores[["value", "low", "high"]].to_numpy(np.float64), strict=True))
     for place, column in enumerate(columns):
         if (column.benchmark, column.split) == (asked.name, asked.split):
             key = (column.scope, column.subset, column.metric_in(section), round(column.alpha, 6))
             if column.scope == "all" and key not in table:
                 known = ", ".join(f"{alpha:g}" for alpha in sorted(scores.alpha.dropna().unique()))
                 raise InputError(f"{run.folder}: no {key[2]} score at alpha {column.alpha:g}; scored at {known}")
-            values[place] = 100 * table.get(key, np.nan)
+            figures[:, place] = table.get(key, np.nan)
 
 
 def eval_commands(

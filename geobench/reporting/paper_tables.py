@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from geobench.evaluation.runs import Run
-from geobench.reporting.leaderboard import shown_runs
+from geobench.reporting.leaderboard import interval_note, shown_runs
 from geobench.reporting.method_notes import ANY, load_method_notes, published_name, published_names
 from geobench.reporting.paper_columns import PAPER_PLACES, columns_of, places_of
 from geobench.reporting.paper_layout import SECTIONS, PaperColumn, PaperRow, PaperTable
@@ -26,6 +27,7 @@ def paper_tables(
     benchmarks: Sequence[str] = (),
     metric: str | None = None,
     published: bool = False,
+    intervals: bool = False,
 ) -> list[PaperTable]:
     """Return Table 2 (one per split), 3 or 4 of the paper.
 
@@ -37,14 +39,18 @@ def paper_tables(
         benchmarks: shown instead of the paper's.
         metric: ``per_image`` or ``per_point``; by default what the paper prints.
         published: add the printed rows, and the differences.
+        intervals: show the confidence intervals.
 
     Raises:
-        InputError: runs that cannot stand in one table. UsageError: no run is of the benchmarks asked for.
+        InputError: runs that cannot stand in one table, or whose intervals were made differently. UsageError: no run
+            is of the benchmarks asked for.
     """
     chosen, notes = _of(runs, places_of(number, runs, benchmarks))
     places = places_of(number, chosen, benchmarks)
     groups = [[place] for place in places] if number == "2" else [places]
-    return [_table(number, group, chosen, notes, metric, published) for group in groups]
+    made = interval_note(chosen) if intervals and chosen else ""
+    tables = [_table(number, group, chosen, notes, metric, published) for group in groups]
+    return [replace(table, intervals=made) for table in tables]
 
 
 def _of(runs: Sequence[Run], places: Sequence[tuple[str, str]]) -> tuple[list[Run], list[str]]:

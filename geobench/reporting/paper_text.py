@@ -21,11 +21,14 @@ def render_paper(table: PaperTable, style: str) -> str:
     return STYLES[style](table)
 
 
-def _cells(table: PaperTable, best: str, second: str, absent: str) -> list[list[str]]:
+def _cells(table: PaperTable, best: str, second: str, absent: str, interval: str) -> list[list[str]]:
     """Return the figures as text, row by row; ``best`` and ``second`` say how those are marked."""
     marks = {0: "{}", 1: best, 2: second}
     return [
-        [marks[int(rank)].format(_text(row, value, absent)) for value, rank in zip(row.values, ranks, strict=True)]
+        [
+            marks[int(rank)].format(_text(row, value, absent)) + ("" if math.isnan(low) else interval.format(low, high))
+            for value, rank, low, high in zip(row.values, ranks, *table.shown_ends(row), strict=True)
+        ]
         for row, ranks in zip(table.rows, table.ranks(), strict=True)
     ]
 
@@ -47,12 +50,15 @@ def _letters(table: PaperTable) -> list[str]:
 def _notes(table: PaperTable, dash: str) -> list[str]:
     letters = [LETTER_NOTE] if _letters(table) else []
     fill = f"{dash} not measured; what would measure it (a benchmark in capitals: your folder of it):"
-    return [*letters, *table.notes, *([fill] if table.commands else [])]
+    made = [table.intervals] if table.intervals else []
+    return [*letters, *made, *table.notes, *([fill] if table.commands else [])]
 
 
-def _grid(table: PaperTable, best: str, second: str, absent: str) -> list[list[str]]:
+def _grid(
+    table: PaperTable, best: str, second: str, absent: str, interval: str = " [{:.1f}, {:.1f}]"
+) -> list[list[str]]:
     letters = _letters(table)
-    body = zip(table.rows, _cells(table, best, second, absent), strict=True)
+    body = zip(table.rows, _cells(table, best, second, absent, interval), strict=True)
     return [[*letters[place : place + 1], row.name, *cells] for place, (row, cells) in enumerate(body)]
 
 
@@ -83,13 +89,18 @@ def as_markdown(table: PaperTable) -> str:
 
 
 def as_csv(table: PaperTable) -> str:
-    """Return one line per cell; an empty value is not measured, and ``command`` then says what measures it."""
+    """Return one line per cell; an empty value is not measured, and ``command`` then says what measures it.
+
+    With intervals, two columns more: low and high, in percent, empty where there is none.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     fields = ("benchmark", "split", "scope", "subset", "metric", "alpha")
-    writer.writerow(["setting", "method", "kind", *fields, "value", "rank", "command"])
+    more = ["low", "high"] if table.intervals else []
+    writer.writerow(["setting", "method", "kind", *fields, "value", *more, "rank", "command"])
     for row, ranks in zip(table.rows, table.ranks(), strict=True):
-        for column, value, rank in zip(table.columns, row.values, ranks, strict=True):
+        cells = zip(table.columns, row.values, ranks, table.shown_ends(row).T, strict=True)
+        for column, value, rank, ends in cells:
             missing = math.isnan(value)
             if missing and row.kind != "measured":
                 continue
@@ -97,6 +108,7 @@ def as_csv(table: PaperTable) -> str:
             place = [column.benchmark, column.split, column.scope, column.subset, column.metric_in(row.section), alpha]
             shown = [
                 "" if missing else f"{value:.4f}",
+                *("" if math.isnan(end) else f"{end:.4f}" for end in ends[: len(more)]),
                 rank or "",
                 row.commands.get(column.benchmark, "") if missing else "",
             ]
@@ -109,7 +121,7 @@ def as_latex(table: PaperTable) -> str:
     lead = 2 if _letters(table) else 1
     grid = [
         [*(tex(cell) for cell in row[:lead]), *row[lead:]]
-        for row in _grid(table, r"\textbf{{{}}}", r"\underline{{{}}}", "--")
+        for row in _grid(table, r"\textbf{{{}}}", r"\underline{{{}}}", "--", r" {{\tiny [{:.1f}, {:.1f}]}}")
     ]
     lines: list[str] = []
     for place, row in enumerate(grid):

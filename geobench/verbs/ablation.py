@@ -35,6 +35,7 @@ from geobench.memory_options import memory_of, memory_options, stored
 @click.option("--metric", type=click.Choice(["per-image", "per-point"]), help="The protocol's headline by default.")
 @click.option("--alpha", "alphas", type=float, multiple=True, help="0.01, 0.05 and 0.10 by default.")
 @click.option("--alignment/--no-alignment", default=True, show_default=True, help="Also every row with pose alignment.")
+@click.option("--intervals", is_flag=True, help="Show the confidence interval of every figure.")
 @click.option(
     "--format", "style", type=click.Choice(["table", "csv", "markdown", "latex"]), default="table", show_default=True
 )
@@ -55,6 +56,7 @@ def command(
     metric: str | None,
     alphas: tuple[float, ...],
     alignment: bool,
+    intervals: bool,
     style: str,
     seed: int,
     device: str,
@@ -101,5 +103,6 @@ def command(
         done += predict_jobs(jobs, runs, fresh=fresh, memory=allowed)
     for run in done:
         score_run(run, data)
-    for board in ablation_tables(done, alphas or ALPHAS, metric.replace("-", "_") if metric else None):
+    headline = metric.replace("-", "_") if metric else None
+    for board in ablation_tables(done, alphas or ALPHAS, headline, intervals):
         click.echo(render(board, style), nl=False)

@@ -17,6 +17,7 @@ from geobench.weights_options import weights_of, weights_options
 @click.option("--protocol", default="default", show_default=True, help="Decides direction, frame and sizes.")
 @click.option("--limit", type=int, help="Ask only so many pairs, spread evenly.")
 @click.option("--legacy", is_flag=True, help="Sample as the authors' code does, hidden keypoints as positives too.")
+@click.option("--intervals", is_flag=True, help="Show confidence intervals; CSV always has them.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @weights_options
@@ -32,6 +33,7 @@ def command(
     protocol: str,
     limit: int | None,
     legacy: bool,
+    intervals: bool,
     seed: int,
     device: str,
     weights: tuple[str, ...],
@@ -44,6 +46,7 @@ def command(
 ) -> None:
     """Show the keypoint average precision of METHOD on BENCHMARK; nothing is kept."""
     from geobench.api import load_benchmark
+    from geobench.evaluation.bootstrap import Bootstrap
     from geobench.evaluation.job import Job
     from geobench.evaluation.presence_run import presence_scores
     from geobench.evaluation.protocol import find_protocol
@@ -53,7 +56,8 @@ def command(
     data, counted = load_benchmark(benchmark, images=images), find_protocol(protocol)
     plain = load_method(method, device=device, weights=weights_of(weights, random_weights))
     (loaded,) = stored([plain], store, store_dtype, device)
+    bootstrap = Bootstrap() if intervals or style == "csv" else None
     for name in splits or data.test_splits():
         job = Job(loaded, data, name, counted, limit=limit, seed=seed, device=device)
-        scores = presence_scores(job, legacy=legacy, memory=memory_of(memory))
-        click.echo(presence_text(job, scores, style, legacy=legacy), nl=style == "table")
+        scores = presence_scores(job, legacy=legacy, memory=memory_of(memory), bootstrap=bootstrap)
+        click.echo(presence_text(job, scores, style, legacy=legacy, bootstrap=bootstrap), nl=style == "table")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from geobench.errors import UsageError, nearest_names
 @click.option("--metric", type=click.Choice(["per-image", "per-point"]), help="As the paper's table by default.")
 @click.option("--protocol", help="Keep only the runs counted under this protocol.")
 @click.option("--published", is_flag=True, help="Add the figures printed in the paper, marked, and the differences.")
+@click.option("--intervals", is_flag=True, help="Show the confidence intervals of measured figures.")
 @click.option(
     "--format", "style", type=click.Choice(["table", "csv", "markdown", "latex"]), default="table", show_default=True
 )
@@ -26,6 +28,7 @@ def command(
     metric: str | None,
     protocol: str | None,
     published: bool,
+    intervals: bool,
     style: str,
 ) -> None:
     """Lay out a table of the paper from all runs below the folders RUNS.
@@ -47,7 +50,7 @@ def command(
 
         if benchmarks or metric or protocol:
             raise UsageError("the pose table takes files of geobench pose --out, and no benchmark, metric or protocol")
-        click.echo(render_paper(pose_paper(runs, published), style), nl=False)
+        click.echo(render_paper(pose_paper(runs, published, intervals), style), nl=False)
         return
     from geobench.evaluation.runs import find_runs
     from geobench.reporting.paper_ablation import ablation_papers
@@ -59,8 +62,9 @@ def command(
         counted_as = sorted({str(run.record.protocol["name"]) for run in below})
         raise UsageError(f"no run is counted under protocol {protocol!r}{nearest_names(protocol, counted_as)}")
     counted = metric.replace("-", "_") if metric else None
+    options: dict[str, Any] = {"metric": counted, "published": published, "intervals": intervals}
     if which == "5":
-        tables = ablation_papers(found, benchmarks=benchmarks, metric=counted, published=published)
+        tables = ablation_papers(found, benchmarks=benchmarks, **options)
     else:
-        tables = paper_tables(which, found, benchmarks=benchmarks, metric=counted, published=published)
+        tables = paper_tables(which, found, benchmarks=benchmarks, **options)
     click.echo("\n".join(render_paper(table, style) for table in tables), nl=False)

@@ -172,6 +172,8 @@ def test_the_command_line(job: Job, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "KAP@0.1" in capsys.readouterr().out
     assert geobench([*common, "--legacy", "--format", "csv"]) == 0
     legacy = capsys.readouterr().out
-    assert legacy.startswith("scope,metric,alpha,value,n\nall,per_image,0.01")
+    assert legacy.startswith(
+        "scope,metric,alpha,value,low,high,n,n_pairs,n_points,n_images,intervals\nall,per_image,0.01"
+    )
     assert geobench([*common, "--format", "csv"]) == 0
     assert capsys.readouterr().out != legacy

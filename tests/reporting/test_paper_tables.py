@@ -22,8 +22,10 @@ from geobench.catalog import find_recipe_path, recipe_path
 from geobench.cli import cli, run
 from geobench.evaluation.protocol import find_protocol
 from geobench.evaluation.runs import find_runs
+from geobench.evaluation.scoring import score_run
 from geobench.methods.family import find_family
 from geobench.methods.loader import load_method
+from geobench.reporting.ablation_table import ablation_tables
 from geobench.reporting.paper_layout import PaperColumn, PaperRow, PaperTable
 from geobench.reporting.paper_tables import paper_tables
 from geobench.reporting.paper_text import render_paper
@@ -212,8 +214,16 @@ def test_what_pose_wrote_is_laid_out(tmp_path: Path, capsys: pytest.CaptureFixtu
     columns = json.loads(Path(where).read_text())["runs"][0]["columns"]
     found = {row["scope"]: float(row["value"]) for row in rows if row["method"] == "Dense SIFT"}
     assert found == pytest.approx({name: 100 * cell["accuracy"] for name, cell in columns.items()}, abs=1e-3)
+    given = {row["scope"]: row["low"] for row in rows_of(capsys, "pose", where, "--intervals") if row["low"]}
+    ends = {name: cell["interval"] for name, cell in columns.items() if cell["interval"]}
+    assert given == {name: f"{100 * low:.4f}" for name, (low, _) in ends.items()}
+    assert given
     assert len([row for row in rows if row["kind"] == "printed"]) == 12
     changed = json.loads(Path(where).read_text())
+    changed["runs"][0]["columns"]["L/R"]["interval"] = [0.1]
+    (tmp_path / "edited.json").write_text(json.dumps(changed))
+    assert run(["table", "pose", str(tmp_path / "edited.json")]) == 1
+    assert "columns.L/R.interval: [0.1] is no lower and upper end; run pose again" in capsys.readouterr().err
     changed["runs"][0]["options"]["seed"] = 5
     other = tmp_path / "other.json"
     other.write_text(json.dumps(changed))
@@ -351,3 +361,34 @@ def test_methods_are_listed_with_licence_and_training(capsys: pytest.CaptureFixt
     assert rows["MARCO"]["licence"] == "Apache-2.0"
     assert rows["GeoAware"]["parameters"] == "5M"
     assert rows["DIFT"]["keypoints it learned from"] == "no keypoints"
+
+
+def test_intervals_are_those_of_the_scores_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = load_benchmark_folder(make_tiny_benchmark(tmp_path / "raw", n=40).save(tmp_path / "tiny"))
+    made = geobench.predict("random", benchmark, runs=tmp_path / "runs")
+    scores = geobench.score(made)
+    chosen = scores[(scores.scope == "all") & (scores.metric == "per_image")].set_index(["subset", "alpha"])
+    asked = (str(tmp_path / "runs"), "--benchmark", "tiny")
+    shown = 0
+    for number in ("2", "3", "4"):
+        for row in rows_of(capsys, number, *asked, "--metric", "per-image", "--intervals"):
+            if row["scope"] == "all":
+                ends = 100 * chosen.loc[(row["subset"], float(row["alpha"])), ["low", "high"]].to_numpy(float)
+                texts = ["" if np.isnan(end) else f"{end:.4f}" for end in ends]
+                assert [row["low"], row["high"]] == texts
+                shown += texts[0] != ""
+    assert shown > 4
+    assert "low" not in rows_of(capsys, "3", *asked)[0]
+    assert run(["table", "3", *asked, "--intervals"]) == 0
+    low, high = (100 * chosen.loc[("all", 0.1), name] for name in ("low", "high"))
+    text = capsys.readouterr().out
+    assert f"[{low:.1f}, {high:.1f}]" in text
+    assert "in brackets: 95% confidence interval" in text
+    (board,) = ablation_tables([made], (0.05, 0.1), "per_image", intervals=True)
+    assert board.ends is not None
+    expected = 100 * chosen.loc[[(s, a) for s in ("all", "geometry_aware") for a in (0.05, 0.1)], ["low", "high"]]
+    np.testing.assert_array_equal(board.ends[:, 0], expected.to_numpy().T)
+    assert "in brackets" in board.notes[0]
+    score_run(made, benchmark, bootstrap=None)
+    assert run(["table", "3", *asked, "--intervals"]) == 1
+    assert "scored without intervals; run: geobench score" in capsys.readouterr().err
