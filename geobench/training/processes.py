@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, gather_object
+from accelerate.state import AcceleratorState
+from accelerate.utils import InitProcessGroupKwargs, gather_object, patch_environment
 
 from geobench.evaluation.memory import allowed_bytes
 from geobench.training.losses import LossTerms
@@ -21,12 +23,18 @@ _PATIENCE = timedelta(days=1)
 def accelerator_for(device: str, precision: str) -> Accelerator:
     """Return what knows this process's device, its precision and the other processes.
 
+    Accelerate keeps both of a process's first training for all that follow, and takes a device with a number from the
+    environment alone; so what it kept is dropped, and the environment says ``device``.
+
     Args:
-        device: as the user gave it.
+        device: as the user gave it; of several processes, each has the device of its own number.
         precision: ``no``, ``bf16`` or ``fp16``.
     """
     patience = InitProcessGroupKwargs(timeout=_PATIENCE)
-    return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[patience])
+    alone = "LOCAL_RANK" not in os.environ
+    AcceleratorState._reset_state(reset_partial_state=alone)
+    with patch_environment(accelerate_torch_device=device) if alone else nullcontext():
+        return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[patience])
 
 
 def own_memory(accelerator: Accelerator, memory: int | None, device: str) -> int:

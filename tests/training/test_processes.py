@@ -122,6 +122,16 @@ def test_a_loss_that_is_not_finite_on_one_process_stops_all(recipe: Path, tiny: 
     assert all(value.isfinite().all() for value in left.values())
 
 
+def test_a_second_training_of_a_process_has_its_own_precision_and_device() -> None:
+    assert accelerator_for("cpu", "no").mixed_precision == "no"
+    second = accelerator_for("cpu", "bf16")
+    assert (second.mixed_precision, second.device) == ("bf16", torch.device("cpu"))
+    # A device that every machine has stands for cuda:1, which accelerate does not take by itself either.
+    assert accelerator_for("meta", "no").device == torch.device("meta")
+    assert "ACCELERATE_TORCH_DEVICE" not in os.environ
+    assert accelerator_for("cpu", "no").device == torch.device("cpu")
+
+
 def test_one_process_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     accelerator = accelerator_for("cpu", "no")
     assert accelerator.device == torch.device("cpu")
