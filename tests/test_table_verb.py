@@ -31,3 +31,14 @@ def test_a_protocol_of_no_run_is_told_and_no_empty_table_is_shown(
     assert shown.err == "geobench: no run is counted under protocol 'dift'; known: default\n"
     assert not shown.out
     assert run(["table", which, "--protocol", "dift"]) == 2
+
+
+@pytest.mark.parametrize("extra", [["runs"], ["--benchmark", "tiny"], ["--published"], ["--intervals"]], ids=" ".join)
+def test_the_table_of_methods_takes_no_runs(capsys: pytest.CaptureFixture[str], extra: list[str]) -> None:
+    assert run(["table", "methods", *extra]) == 2
+    assert "the table of methods takes --format alone" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_of_poses(runs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["table", "pose", runs]) == 1
+    assert capsys.readouterr().err == f"geobench: {runs}: is a folder; name the files that geobench pose --out wrote\n"

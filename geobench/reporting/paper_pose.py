@@ -56,6 +56,8 @@ def pose_paper(paths: Sequence[Path], published: bool = False, intervals: bool =
 
 
 def _runs(path: Path) -> list[dict[str, Any]]:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name the files that geobench pose --out wrote")
     runs = read_json_object(path).get("runs")
     if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
         raise InputError(f"{path}: runs: is no list of answers; write the file with geobench pose --out")

@@ -43,6 +43,8 @@ def command(
         from geobench.reporting.method_notes import notes_table
         from geobench.reporting.plain_table import render_plain
 
+        if runs or benchmarks or metric or protocol or published or intervals:
+            raise UsageError("the table of methods takes --format alone; leave the rest out")
         click.echo(render_plain(notes_table(), style), nl=False)
         return
     if which == "pose":
