@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from geobench.evaluation.bootstrap import Bootstrap
 
 
+drawn_option = click.option(
+    "--drawn",
+    type=click.Choice(["target-images", "both-images"]),
+    default="target-images",
+    show_default=True,
+    help="Draw the images answered in, or those asked in, too: wider intervals (docs/statistics.md).",
+)
+"""Gives a verb ``--drawn``, what its intervals draw anew."""
+
+
 def interval_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a verb ``--interval``, ``--drawn``, ``--level``, ``--resamples`` and ``--interval-seed``; it passes them on.
 
@@ -25,13 +35,7 @@ def interval_options(*kinds: str) -> Callable[[Callable[..., Any]], Callable[...
             show_default=True,
             help="How intervals are made, by drawing images anew.",
         ),
-        click.option(
-            "--drawn",
-            type=click.Choice(["target-images", "both-images"]),
-            default="target-images",
-            show_default=True,
-            help="Draw the images answered in, or those asked in, too: wider intervals (docs/statistics.md).",
-        ),
+        drawn_option,
         click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals."),
         click.option("--resamples", type=int, default=10_000, show_default=True, help="How many times they are drawn."),
         click.option("--interval-seed", type=int, default=0, show_default=True, help="Of the draws."),

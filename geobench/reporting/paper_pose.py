@@ -51,8 +51,7 @@ def pose_paper(paths: Sequence[Path], published: bool = False, intervals: bool =
     rows += [*measured.values(), PaperRow("unsupervised", "guessing", "bound", chance)]
     notes = [f"{PRINTED_MARK.strip()}: copied from the paper, of its own photographs; not measured here, not ranked"]
     title = f"Global pose awareness on {benchmark}, accuracy in percent"
-    made = f"in brackets: {interval_sentence(Bootstrap().record())}" if intervals and answers else ""
-    return PaperTable(title, columns, rows, notes if published else [], made)
+    return PaperTable(title, columns, rows, notes if published else [], _made(answers) if intervals else "")
 
 
 def _runs(path: Path) -> list[dict[str, Any]]:
@@ -73,6 +72,15 @@ def _check_same_task(answers: Sequence[tuple[Path, dict[str, Any]]]) -> None:
         for key in ("benchmark", "templates", "options"):
             if run[key] != answers[0][1][key]:
                 raise InputError(f"{path}: {key}: is not that of {answers[0][0]}; show them apart")
+
+
+def _made(answers: Sequence[tuple[Path, dict[str, Any]]]) -> str:
+    """Return a note on how the intervals were made; empty where there are no answers."""
+    records = [(path, run.get("intervals")) for path, run in answers]
+    for path, made in records:
+        if made != Bootstrap().record():
+            raise InputError(f"{path}: intervals: are not made as geobench pose makes them; run pose again")
+    return f"in brackets: {interval_sentence(Bootstrap().record())}" if records else ""
 
 
 def _row(path: Path, run: dict[str, Any]) -> PaperRow:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from geobench.errors import UsageError
+from geobench.interval_options import drawn_option
 
 if TYPE_CHECKING:
+    from geobench.evaluation.bootstrap import Drawn
     from geobench.evaluation.on_instance import Extent
 
 _BY = ("category", "azimuth", "keypoint", "type", "visible", "difficulty")
@@ -29,6 +31,7 @@ _BY = ("category", "azimuth", "keypoint", "type", "visible", "difficulty")
     help="What is on the instance: its mask where the dataset has one, or its box.",
 )
 @click.option("--intervals", is_flag=True, help="Show confidence intervals; CSV always has them.")
+@drawn_option
 @click.option("--confusion", is_flag=True, help="Show which keypoint is taken for which, of one run.")
 @click.option("--category", help="With --confusion: count the pairs of one label only.")
 @click.option(
@@ -44,6 +47,7 @@ def command(
     benchmark: str | None,
     extent: Extent,
     intervals: bool,
+    drawn: Drawn,
     confusion: bool,
     category: str | None,
     style: str,
@@ -65,7 +69,7 @@ def command(
     if confusion:
         text = confusion_text(found, style, benchmark=data, protocol=counted, category=category)
     else:
-        bootstrap = Bootstrap() if intervals or style == "csv" else None
+        bootstrap = Bootstrap(drawn=drawn) if intervals or style == "csv" else None
         text = errors_text(
             found, style, benchmark=data, protocol=counted, alpha=alpha, by=by, extent=extent, bootstrap=bootstrap
         )
@@ -74,7 +78,7 @@ def command(
 
 def _check_options(context: click.Context, *, confusion: bool) -> None:
     """Refuse what would be passed over: options of the other kind of table."""
-    for name in ("by", "alpha", "extent", "intervals") if confusion else ("category",):
+    for name in ("by", "alpha", "extent", "intervals", "drawn") if confusion else ("category",):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             if confusion:
                 raise UsageError(f"--{name} does not go with --confusion; leave one of them out")

@@ -92,6 +92,13 @@ def test_intervals_are_shown_when_asked_for_and_always_in_csv(
     text = capsys.readouterr().out
     assert shown in text
     assert "in brackets: 95% confidence interval (BCa bootstrap of the target images, 10,000 resamples, seed 0)" in text
+    assert geobench([*asked, "--format", "csv", "--drawn", "both-images"]) == 0
+    (both,) = rows_of(capsys.readouterr().out)
+    assert "bootstrap of the target and source images" in both["intervals"]
+    assert (both["other_keypoint_low"], both["other_keypoint_high"]) != (
+        row["other_keypoint_low"],
+        row["other_keypoint_high"],
+    )
     assert geobench(asked) == 0
     assert "[" not in capsys.readouterr().out
 
@@ -126,7 +133,13 @@ def test_the_verbs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "subgroup_visible:2" in capsys.readouterr().out
     assert geobench(["errors", folder, "--confusion"]) == 0
     assert "left_paw" in capsys.readouterr().out
-    for name, value in {"--by": ["type"], "--alpha": ["0.1"], "--extent": ["box"], "--intervals": []}.items():
+    for name, value in {
+        "--by": ["type"],
+        "--alpha": ["0.1"],
+        "--extent": ["box"],
+        "--intervals": [],
+        "--drawn": ["both-images"],
+    }.items():
         assert geobench(["errors", folder, "--confusion", name, *value]) == 2
         assert f"{name} does not go with --confusion; leave one of them out" in capsys.readouterr().err
     assert geobench(["errors", folder, "--category", "cat"]) == 2
