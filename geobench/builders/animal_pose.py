@@ -9,10 +9,13 @@ import numpy as np
 from jaxtyping import Int32
 
 from geobench.benchmark import Benchmark
+from geobench.builders.absent_images import refuse_absent
 from geobench.builders.animal_pose_file import Annotations, read_annotations
+from geobench.builders.assembly import assemble
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions, split_recipe
+from geobench.builders.outside import first_outside
 from geobench.builders.within_category import SPLITS, WithinCategoryRecipe, within_category_splits
 from geobench.card import Card
 from geobench.errors import InputError
@@ -65,17 +68,9 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     for name, pairs in within_category_splits(instances, recipe):
         splits[name] = pairs
         options.progress(len(splits), len(SPLITS))
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=instances,
-        splits=splits,
-        threshold=card.threshold,
-        image_root=root.resolve(),
-        recipe={"procedure": "geobench within-category", **recipe.model_dump(mode="json")},
-        provenance={"source_sha256": {FILE: sha256_of(source / FILE)}, "warnings": notices.sentences},
-    )
+    decided = {"procedure": "geobench within-category", **recipe.model_dump(mode="json")}
+    origin = {"source_sha256": {FILE: sha256_of(source / FILE)}, "warnings": notices.sentences}
+    return assemble(card, instances, splits, root, recipe=decided, provenance=origin)
 
 
 def _image_root(source: Path) -> Path:
@@ -97,8 +92,7 @@ def _tell_absent(
     if not len(absent):
         return
     count = f"{len(absent)} of {len(np.unique(found.image))} annotated images are absent"
-    if options.require_images:
-        raise InputError(f"{root / str(absent[0])}: no such image; {count}; fetch them, or leave --require-images out")
+    refuse_absent(root / str(absent[0]), count, options)
     if recipe.absent_images == "keep":
         then = (
             "pairs are built all the same, the size of these images stays unknown (0), and the fingerprint is not that "
@@ -112,14 +106,12 @@ def _tell_absent(
 
 
 def _tell_outside(found: Annotations, size: np.ndarray, names: tuple[str, ...], notices: Notices) -> None:
-    limit = np.where(size > 0, size, np.inf)[:, None]
-    outside = found.labelled & ((found.keypoints < 0) | (found.keypoints > limit)).any(axis=2)
-    if outside.any():
-        row, number = np.argwhere(outside)[0]
-        x, y = found.keypoints[row, number]
+    first = first_outside(found.keypoints, found.labelled, size)
+    if first is not None:
+        row, number, x, y, total = first
         notices.say(
             f"{FILE}: annotation {found.record[row]} (image {found.image[row]}): keypoint {names[number]} at "
-            f"({x:g}, {y:g}) is outside the image ({outside.sum()} such keypoints); they are kept"
+            f"({x:g}, {y:g}) is outside the image ({total} such keypoints); they are kept"
         )
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.absent_images import refuse_absent
 from geobench.builders.ap10k_files import PREPARED, RawAnnotations, read_annotations
 from geobench.builders.ap10k_selection import Selection, select_images
+from geobench.builders.assembly import assemble
 from geobench.builders.coco import CocoKeypoints
 from geobench.builders.crowd_list import find_crowd_list, read_crowd_list
 from geobench.builders.notices import Notices
@@ -60,26 +62,18 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     crowd = read_crowd_list(crowd_path, coco.image_id, notices) if crowd_path else np.zeros(0, np.int64)
     selection = select_images(coco, crowd, recipe.minimum_keypoints)
     instances = _instances(raw, selection)
-    _tell_absent_images(source, instances, options.require_images, notices)
+    _tell_absent_images(source, instances, options, notices)
     splits = _splits(instances, selection, recipe, options, notices)
     hashes = {**raw.sha256, **({crowd_path.name: sha256_of(crowd_path)} if crowd_path else {})}
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=instances,
-        splits=splits,
-        threshold=card.threshold,
-        image_root=source.resolve(),
-        recipe=_recorded_recipe(recipe, options, crowd_path is not None, raw),
-        provenance={
-            "source_sha256": dict(sorted(hashes.items())),
-            "counts": _counts(coco, selection, crowd),
-            "excluded": selection.excluded,
-            "skipped": [skipped.sentence for skipped in coco.skipped],
-            "warnings": notices.sentences,
-        },
-    )
+    origin = {
+        "source_sha256": dict(sorted(hashes.items())),
+        "counts": _counts(coco, selection, crowd),
+        "excluded": selection.excluded,
+        "skipped": [skipped.sentence for skipped in coco.skipped],
+        "warnings": notices.sentences,
+    }
+    decided = _recorded_recipe(recipe, options, crowd_path is not None, raw)
+    return assemble(card, instances, splits, source, recipe=decided, provenance=origin)
 
 
 def _counts(coco: CocoKeypoints, selection: Selection, crowd: np.ndarray) -> dict[str, int]:
@@ -116,13 +110,12 @@ def _instances(raw: RawAnnotations, selection: Selection) -> Instances:
     )
 
 
-def _tell_absent_images(source: Path, instances: Instances, required: bool, notices: Notices) -> None:
+def _tell_absent_images(source: Path, instances: Instances, options: BuildOptions, notices: Notices) -> None:
     absent = [image for image in instances.image.tolist() if not (source / image).is_file()]
     if not absent:
         return
     count = f"{len(absent)} of {len(instances)} annotated images are absent"
-    if required:
-        raise InputError(f"{source / absent[0]}: no such image; {count}; fetch them, or leave --require-images out")
+    refuse_absent(source / absent[0], count, options)
     notices.say(f"{source}: {count} (the first: {absent[0]}); pairs are built, but methods will need the images")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.absent_images import refuse_absent
+from geobench.builders.assembly import assemble
 from geobench.builders.cub_200_files import FILES, Birds, read_birds
 from geobench.builders.cub_200_pairs import (
     ANY_SPLIT,
@@ -24,6 +26,7 @@ from geobench.builders.cub_200_pairs import (
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions, split_recipe
+from geobench.builders.outside import first_outside
 from geobench.card import Card
 from geobench.errors import InputError, UsageError
 from geobench.files import sha256_of
@@ -62,22 +65,14 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
         split: read_pair_list(path, split, instances, recipe, notices) for split, path in lists.items()
     }
     options.progress(2, 2)
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=instances,
-        splits=splits,
-        threshold=card.threshold,
-        image_root=(root / "images").resolve(),
-        recipe={"procedure": "CUB-200-2011 pairs", **recipe.model_dump(mode="json")},
-        provenance={
-            "source_sha256": {name: sha256_of(root / name) for name in FILES}
-            | {path.name: sha256_of(path) for path in lists.values()},
-            "counts": _counts(found),
-            "warnings": notices.sentences,
-        },
-    )
+    decided = {"procedure": "CUB-200-2011 pairs", **recipe.model_dump(mode="json")}
+    origin = {
+        "source_sha256": {name: sha256_of(root / name) for name in FILES}
+        | {path.name: sha256_of(path) for path in lists.values()},
+        "counts": _counts(found),
+        "warnings": notices.sentences,
+    }
+    return assemble(card, instances, splits, root / "images", recipe=decided, provenance=origin)
 
 
 def _split_recipe(card: Card, options: BuildOptions) -> SplitRecipe:
@@ -120,8 +115,7 @@ def _with_sizes(
         return found, size
     first = root / str(found.image[~present][0])
     count = f"{int((~present).sum())} of {len(found)} images are absent"
-    if options.require_images:
-        raise InputError(f"{first}: no such image; {count}; fetch them, or leave --require-images out")
+    refuse_absent(first, count, options)
     if recipe.absent_images == "keep":
         notices.say(
             f"{first}: no such image; {count}; pairs are built all the same, the size of these images stays unknown "
@@ -136,14 +130,12 @@ def _with_sizes(
 
 
 def _tell_outside(found: Birds, size: np.ndarray, names: tuple[str, ...], notices: Notices) -> None:
-    limit = np.where(size > 0, size, np.inf)[:, None]
-    outside = found.labelled & ((found.keypoints < 0) | (found.keypoints > limit)).any(axis=2)
-    if outside.any():
-        row, part = np.argwhere(outside)[0]
-        x, y = found.keypoints[row, part]
+    first = first_outside(found.keypoints, found.labelled, size)
+    if first is not None:
+        row, part, x, y, total = first
         notices.say(
             f"parts/part_locs.txt: image_id {found.number[row]} ({found.image[row]}): {names[part]} at ({x:g}, {y:g}) "
-            f"is outside the image ({outside.sum()} such parts); they are kept"
+            f"is outside the image ({total} such parts); they are kept"
         )
 
 

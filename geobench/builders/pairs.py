@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.absent_images import tell_absent
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.manifest import Box, ManifestPair, Point, read_manifest
 from geobench.builders.name_rules import skeleton_from_names
@@ -108,10 +109,8 @@ def _instances(
     size = sizes_where_present(source, [image for image, *_ in ends])
     absent = sorted({end[0] for end, (width, _) in zip(ends, size.tolist(), strict=True) if width == 0})
     if absent:
-        sentence = f"{source / absent[0]}: no such image; {len(absent)} images of the list are absent"
-        if options.require_images:
-            raise InputError(f"{sentence}; fetch them, or leave --require-images out")
-        notices.say(f"{sentence}; their size stays unknown (0)")
+        count = f"{len(absent)} images of the list are absent"
+        tell_absent(source / absent[0], count, options, notices, "their size stays unknown (0)")
     keypoints = np.zeros((len(ends), max(map(len, skeletons.values())), 2), np.float32)
     visibility = np.zeros(keypoints.shape[:2], np.uint8)
     for row, (image, category, _, points) in enumerate(ends):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.assembly import assemble
 from geobench.builders.image_sizes import sizes_where_present
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions
@@ -70,21 +71,15 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     tell_absent_images(root, instances, options, notices)
     tell_outside(root, instances, notices)
     options.progress(2, 2)
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=_skeletons(card, views, raw.counts),
-        instances=instances,
-        splits={split: _pairs(pairs, ends[split]) for split, pairs in raw.lists.items()},
-        threshold=card.threshold,
-        image_root=root.resolve(),
-        recipe={"procedure": "published pair lists"},
-        provenance={
-            "source_sha256": {path.name: sha256_of(path) for path in paths.values()},
-            "annotations": len(raw.annotations),
-            "warnings": notices.sentences,
-        },
-    )
+    splits = {split: _pairs(pairs, ends[split]) for split, pairs in raw.lists.items()}
+    decided = {"procedure": "published pair lists"}
+    origin = {
+        "source_sha256": {path.name: sha256_of(path) for path in paths.values()},
+        "annotations": len(raw.annotations),
+        "warnings": notices.sentences,
+    }
+    skeletons = _skeletons(card, views, raw.counts)
+    return assemble(card, instances, splits, root, recipe=decided, provenance=origin, skeletons=skeletons)
 
 
 def _read(root: Path, paths: Mapping[str, Path], card: Card) -> _Raw:

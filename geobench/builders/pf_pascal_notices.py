@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from geobench.builders.absent_images import tell_absent
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions
+from geobench.builders.outside import first_outside
 from geobench.builders.pf_pascal_annotations import Annotation, ImageKey, Rows
 from geobench.builders.pf_pascal_views import Lists
 from geobench.card import Card
-from geobench.errors import InputError
 from geobench.instances import Instances
 
 
@@ -68,21 +69,18 @@ def tell_absent_images(root: Path, instances: Instances, options: BuildOptions, 
     absent = np.unique(instances.image[instances.width == 0])
     if not len(absent):
         return
-    sentence = f"{root / str(absent[0])}: no such image; {len(absent)} of {len(images)} images are absent"
-    if options.require_images:
-        raise InputError(f"{sentence}; fetch them, or leave --require-images out")
-    notices.say(f"{sentence}; PCK's threshold, a share of the image's side, and all methods need them")
+    count = f"{len(absent)} of {len(images)} images are absent"
+    then = "PCK's threshold, a share of the image's side, and all methods need them"
+    tell_absent(root / str(absent[0]), count, options, notices, then)
 
 
 def tell_outside(root: Path, instances: Instances, notices: Notices) -> None:
     """Tell of the first keypoint that is outside its image, and of how many there are."""
     size = np.stack([instances.width, instances.height], axis=1)
-    limit = np.where(size > 0, size, np.inf)[:, None]
-    outside = instances.visible & ((instances.keypoints < 0) | (instances.keypoints > limit)).any(axis=2)
-    if outside.any():
-        row, number = np.argwhere(outside)[0]
-        x, y = instances.keypoints[row, number]
+    first = first_outside(instances.keypoints, instances.visible, size)
+    if first is not None:
+        row, number, x, y, total = first
         notices.say(
             f"{root / str(instances.image[row])}: keypoint {number} of {instances.id[row]} at ({x:g}, {y:g}) is "
-            f"outside the image ({outside.sum()} such keypoints); they are kept"
+            f"outside the image ({total} such keypoints); they are kept"
         )

@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.assembly import assemble
 from geobench.builders.image_sizes import image_size
 from geobench.builders.matlab import read_points
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions
+from geobench.builders.outside import first_outside
 from geobench.builders.pair_list import find_pair_list, read_pair_list
 from geobench.card import Card
 from geobench.errors import InputError, nearest_names
@@ -71,20 +73,14 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
     options.progress(1, 1)
     pair_list = find_pair_list(source, root)
     source_hashes = {pair_list.name: sha256_of(pair_list)} if pair_list else {}
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons={one.name: one.skeleton for one in classes},
-        instances=instances,
-        splits={"test": read_pair_list(pair_list, instances, notices) if pair_list else ordered_pairs(instances)},
-        threshold=card.threshold,
-        image_root=root.resolve(),
-        provenance={
-            "pairs": pair_list.name if pair_list else "every ordered pair within a class",
-            "source_sha256": source_hashes,
-            "warnings": notices.sentences,
-        },
-    )
+    splits = {"test": read_pair_list(pair_list, instances, notices) if pair_list else ordered_pairs(instances)}
+    skeletons = {one.name: one.skeleton for one in classes}
+    origin = {
+        "pairs": pair_list.name if pair_list else "every ordered pair within a class",
+        "source_sha256": source_hashes,
+        "warnings": notices.sentences,
+    }
+    return assemble(card, instances, splits, root, recipe={}, provenance=origin, skeletons=skeletons)
 
 
 def _find_classes(root: Path, card: Card, names: tuple[str, ...], notices: Notices) -> list[_Class]:
@@ -128,7 +124,7 @@ def _instances(root: Path, classes: list[_Class], notices: Notices) -> Instances
     keypoints = _keypoints(root, classes)
     known = ~np.isnan(keypoints[..., 0])
     size = np.asarray([image_size(root / f"{one}.png") for one in ids], dtype=np.int32)
-    _tell_outside(root, ids, keypoints, size, notices)
+    _tell_outside(root, ids, keypoints, known, size, notices)
     low, high = np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)
     flat = np.flatnonzero((high - low).max(axis=1) == 0)
     if len(flat):
@@ -158,15 +154,16 @@ def _keypoints(root: Path, classes: list[_Class]) -> Float32[np.ndarray, "n k 2"
     return padded
 
 
-def _tell_outside(root: Path, ids: list[str], keypoints: np.ndarray, size: np.ndarray, notices: Notices) -> None:
-    outside = ((keypoints < 0) | (keypoints > size[:, None])).any(axis=2)
-    if outside.any():
-        row, number = np.argwhere(outside)[0]
-        x, y = keypoints[row, number]
+def _tell_outside(
+    root: Path, ids: list[str], keypoints: np.ndarray, known: np.ndarray, size: np.ndarray, notices: Notices
+) -> None:
+    first = first_outside(keypoints, known, size)
+    if first is not None:
+        row, number, x, y, total = first
         frame = f"{size[row, 0]}x{size[row, 1]} image"
         notices.say(
             f"{root / ids[row]}.mat: {_FIELD}: keypoint {number} at ({x:g}, {y:g}) is outside the {frame} "
-            f"({outside.sum()} such keypoints); they are kept"
+            f"({total} such keypoints); they are kept"
         )
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.absent_images import tell_absent
+from geobench.builders.assembly import assemble
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions
 from geobench.builders.spair_images import SpairLayout, read_spair_images
@@ -80,17 +82,9 @@ def build_spair(
         options.progress(done, len(named))
     pictures = pictures or root
     _tell_absent(pictures, instances, options, notices)
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=instances,
-        splits=splits,
-        threshold=card.threshold,
-        image_root=pictures.resolve(),
-        recipe={"procedure": "published pair lists", "layout": size},
-        provenance={"pair_lists_sha256": _digests(named), "warnings": notices.sentences},
-    )
+    decided = {"procedure": "published pair lists", "layout": size}
+    origin = {"pair_lists_sha256": _digests(named), "warnings": notices.sentences}
+    return assemble(card, instances, splits, pictures, recipe=decided, provenance=origin)
 
 
 def _refuse_unknown(root: Path, card: Card, named: dict[str, list[NamedPair]]) -> None:
@@ -127,12 +121,8 @@ def _pairs(
 
 def _tell_absent(root: Path, instances: Instances, options: BuildOptions, notices: Notices) -> None:
     absent = [name for name in np.unique(instances.image).tolist() if not (root / name).is_file()]
-    if not absent:
-        return
-    sentence = f"{root / absent[0]}: no such image; {len(absent)} images of the pairs are absent"
-    if options.require_images:
-        raise InputError(f"{sentence}; fetch them, or leave --require-images out")
-    notices.say(f"{sentence}; methods that look at images need them")
+    if absent:
+        tell_absent(root / absent[0], f"{len(absent)} images of the pairs are absent", options, notices)
 
 
 def _digests(named: dict[str, list[NamedPair]]) -> dict[str, str]:

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from geobench.benchmark import Benchmark
+from geobench.builders.absent_images import tell_absent
+from geobench.builders.assembly import assemble
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions, split_recipe
+from geobench.builders.outside import first_outside
 from geobench.builders.stanford_extra_file import Dogs, read_dogs
 from geobench.builders.stanford_extra_splits import SplitRecipe, list_paths, make_splits, read_lists
 from geobench.card import Card
@@ -57,20 +60,10 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
         splits[name] = pairs
         options.progress(len(splits), _N_SPLITS)
     dealt = {"dogs": "the lists of the dataset" if lists else "dealt by hash"}
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=instances,
-        splits=splits,
-        threshold=card.threshold,
-        image_root=root.resolve(),
-        recipe={"procedure": "geobench within-category", **dealt, **recipe.model_dump(mode="json")},
-        provenance={
-            "source_sha256": {one.name: sha256_of(one) for one in (path, *lists.values())},
-            "warnings": notices.sentences,
-        },
-    )
+    decided = {"procedure": "geobench within-category", **dealt, **recipe.model_dump(mode="json")}
+    hashes = {one.name: sha256_of(one) for one in (path, *lists.values())}
+    origin = {"source_sha256": hashes, "warnings": notices.sentences}
+    return assemble(card, instances, splits, root, recipe=decided, provenance=origin)
 
 
 def _annotation_file(source: Path) -> Path:
@@ -90,23 +83,19 @@ def _image_root(source: Path) -> Path:
 def _tell_absent(root: Path, found: Dogs, options: BuildOptions, notices: Notices) -> None:
     names = np.unique(found.image).tolist()
     absent = [name for name in names if not (root / name).is_file()]
-    if not absent:
-        return
-    sentence = f"{root / absent[0]}: no such image; {len(absent)} of {len(names)} annotated images are absent"
-    if options.require_images:
-        raise InputError(f"{sentence}; fetch them, or leave --require-images out")
-    notices.say(f"{sentence}; methods that look at images need them")
+    if absent:
+        count = f"{len(absent)} of {len(names)} annotated images are absent"
+        tell_absent(root / absent[0], count, options, notices)
 
 
 def _tell_odd(path: Path, found: Dogs, names: tuple[str, ...], notices: Notices) -> None:
     """Tell of joints outside their images, and of flags that are neither 0 nor 1."""
-    outside = found.labelled & ((found.keypoints < 0) | (found.keypoints > found.size[:, None])).any(axis=2)
-    if outside.any():
-        row, joint = np.argwhere(outside)[0]
-        x, y = found.keypoints[row, joint]
+    first = first_outside(found.keypoints, found.labelled, found.size)
+    if first is not None:
+        row, joint, x, y, total = first
         notices.say(
             f"{path}: record {row} ({found.image[row]}): {names[joint]} at ({x:g}, {y:g}) is outside the image "
-            f"({outside.sum()} such joints); they are kept"
+            f"({total} such joints); they are kept"
         )
     if found.odd:
         notices.say(f"{path}: {found.odd} flags of joints lie between 0 and 1; these joints count as not visible")

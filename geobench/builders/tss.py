@@ -15,6 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from geobench.benchmark import Benchmark, Pairs
+from geobench.builders.absent_images import tell_absent
+from geobench.builders.assembly import assemble
 from geobench.builders.notices import Notices
 from geobench.builders.options import BuildOptions
 from geobench.builders.tss_files import View, find_pairs, read_flip, read_view
@@ -69,17 +71,9 @@ def build(source: Path, card: Card, options: BuildOptions) -> Benchmark:
         views += _views(root, part, pair, len(card.keypoints.names) // 2)
         options.progress(done, len(names))
     content = digest([view.digest for view in views])
-    return Benchmark(
-        name=card.name,
-        card=card,
-        skeletons=card.skeletons(),
-        instances=_instances(views),
-        splits={"test": _pairs(root, names)},
-        threshold=card.threshold,
-        image_root=root.resolve(),
-        recipe={"procedure": "both directions of every pair", "truth": "flow", "flows_and_masks_sha256": content},
-        provenance={"warnings": notices.sentences, "counts": {"pairs": 2 * len(names)}},
-    )
+    decided = {"procedure": "both directions of every pair", "truth": "flow", "flows_and_masks_sha256": content}
+    origin = {"warnings": notices.sentences, "counts": {"pairs": 2 * len(names)}}
+    return assemble(card, _instances(views), {"test": _pairs(root, names)}, root, recipe=decided, provenance=origin)
 
 
 def _views(root: Path, part: str, pair: str, samples: int) -> list[View]:
@@ -125,9 +119,5 @@ def _tell_absent(
         notices.say(f"{root}: holds {len(parts) - len(missing)} of {len(parts)} parts; without {', '.join(missing)}")
     images = [root / part / pair / f"image{number}.png" for part, pair in names for number in (1, 2)]
     absent = [path for path in images if not path.is_file()]
-    if not absent:
-        return
-    sentence = f"{absent[0]}: no such image; {len(absent)} of {len(images)} images are absent"
-    if options.require_images:
-        raise InputError(f"{sentence}; fetch them, or leave --require-images out")
-    notices.say(f"{sentence}; methods that look at images need them")
+    if absent:
+        tell_absent(absent[0], f"{len(absent)} of {len(images)} images are absent", options, notices)
