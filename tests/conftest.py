@@ -44,6 +44,18 @@ TINY_CARD = {
     },
 }
 
+SMALL_FEATURES = """
+title = "Small"
+[[features]]
+extractor = "dense-sift"
+side = 64
+grid = 8
+samples = 8
+bins = [4]
+"""
+"""The head of a recipe whose features are real and cheap: 128 channels on 8 x 8 cells. A matcher's table follows."""
+SMALL_RECIPE = SMALL_FEATURES + '[matcher]\nkind = "nearest"\n'
+
 
 def make_tiny_benchmark(folder: Path, *, n: int = 8, seed: int = 0) -> Benchmark:
     """Return a benchmark of ``n`` noise images in two categories, all ordered pairs within a category."""
@@ -89,6 +101,13 @@ def tiny(tmp_path: Path) -> Benchmark:
     from geobench.storage import load_benchmark_folder
 
     return load_benchmark_folder(make_tiny_benchmark(tmp_path / "raw").save(tmp_path / "tiny"))
+
+
+@pytest.fixture
+def small_recipe(tmp_path: Path) -> str:
+    """Path of a file that holds SMALL_RECIPE, ``small.toml``."""
+    (tmp_path / "small.toml").write_text(SMALL_RECIPE)
+    return str(tmp_path / "small.toml")
 
 
 @pytest.fixture(scope="session", autouse=True)

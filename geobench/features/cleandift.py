@@ -28,42 +28,31 @@ from diffusers import UNet2DConditionModel
 from pydantic import Field
 from torch import Tensor
 
-from geobench.features.diffusion.networks import VERSIONS, load_unet, load_vae_encoder, unet_from_file
-from geobench.features.diffusion.noise import Posterior
-from geobench.features.diffusion.prompts import PromptSettings
-from geobench.features.diffusion.shared_noise import STEPS
-from geobench.features.diffusion.text import TextEncoder
-from geobench.features.diffusion.unet import UpBlock
+from geobench.features.diffusion.networks import VERSIONS, load_unet, unet_from_file
+from geobench.features.diffusion.up_block import VERSION, UpBlockExtractor, UpBlockSettings
 from geobench.features.feature_map import FeatureMap
-from geobench.features.letterbox import Letterbox
 from geobench.features.network import Batches
 from geobench.features.weights import Weights
 from geobench.picture import Picture
 
-VERSION = "2.1"
 PART = "cleandift"
 FILE = "cleandift_sd21_unet.safetensors"
 SOURCE = "https://huggingface.co/CompVis/cleandift"
 
 
-class Settings(PromptSettings):
+class Settings(UpBlockSettings):
     """Settings of ``extractor = "cleandift"``.
 
     Attributes:
-        side: the image is stretched to a square of this many model pixels.
         timestep: what the UNet is told, though there is no noise.
-        up_block: the up block of the UNet whose output is read, from 0; 1 has 1280 channels and side / 16 cells.
         ids: places of a Stable Diffusion 2.1 checkpoint, tried in order.
     """
 
     prompt: str = "A photo of a {category}"
-    side: Annotated[int, Field(ge=64, le=4096, multiple_of=8)] = 768
-    timestep: Annotated[int, Field(ge=0, lt=STEPS)] = 261
-    up_block: Annotated[int, Field(ge=0, le=3)] = 1
     ids: Annotated[tuple[str, ...], Field(min_length=1)] = VERSIONS[VERSION].ids
 
 
-class Extractor:
+class Extractor(UpBlockExtractor[Settings]):
     """Image to the output of an up block of CleanDIFT's UNet, not normalised.
 
     Args:
@@ -77,12 +66,7 @@ class Extractor:
 
     def __init__(self, settings: Settings, device: str = "cpu", weights: Weights | None = None) -> None:
         weights = weights or Weights()
-        self.settings = settings
-        self.device = device
-        self.batch = settings.batch_on(device)
-        self.text = TextEncoder(weights, settings.ids, VERSION)
-        self.posterior = settings.place(Posterior(load_vae_encoder(weights, settings.ids)), device)
-        self.unet = settings.place(UpBlock(_load_unet(weights, settings), settings.up_block), device)
+        super().__init__(settings, device, weights, settings.ids, lambda: _load_unet(weights, settings))
         self._batches = Batches(self.batch)
 
     def __call__(self, picture: Picture) -> FeatureMap:
@@ -97,9 +81,7 @@ class Extractor:
             InputError: a picture's category has no prompt.
         """
         prompts = [self.settings.prompt_for(picture) for picture in pictures]
-        boxes = [Letterbox.squash(picture.size, self.settings.side) for picture in pictures]
-        placed = [box.place(one.pixels, resample="bicubic") for one, box in zip(pictures, boxes, strict=True)]
-        pixels = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in placed]).to(self.device).float() / 255
+        boxes, pixels = self.placed(pictures)
         (found,) = self._batches(self._one_pass, pixels, self.text(prompts).to(self.device))
         return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
 

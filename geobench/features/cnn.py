@@ -19,7 +19,7 @@ from geobench.errors import InputError
 from geobench.features.cnn_networks import ARCHITECTURES, load_stages
 from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
-from geobench.features.network import Batches, NetworkSettings
+from geobench.features.network import Batches, NetworkSettings, maps_in_frame
 from geobench.features.weights import Weights
 from geobench.picture import Picture
 
@@ -118,10 +118,8 @@ class Extractor:
     @torch.no_grad()
     def many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
         """Return the feature map of each picture; ``seeds`` change nothing."""
-        boxes = [Letterbox.of(self.settings.frame, picture.size, self.settings.side) for picture in pictures]
-        pixels = torch.stack([self.pixels(one, box) for one, box in zip(pictures, boxes, strict=True)])
-        (found,) = self._batches(self.network, pixels)
-        return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
+        frame = self.settings.frame, self.settings.side
+        return maps_in_frame(pictures, frame, self.pixels, self._batches, self.network)
 
     def pixels(self, picture: Picture, box: Letterbox) -> Float[Tensor, "3 side side"]:
         """Return an image in the model frame, in the network's colours; padding is black before that."""

@@ -19,40 +19,29 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from geobench.features.diffusion.networks import VERSIONS, load_unet, load_vae_encoder
-from geobench.features.diffusion.noise import Posterior, draw_noise, signal_and_noise
-from geobench.features.diffusion.prompts import PromptSettings
-from geobench.features.diffusion.shared_noise import STEPS
-from geobench.features.diffusion.text import TextEncoder
-from geobench.features.diffusion.unet import UpBlock
+from geobench.features.diffusion.networks import VERSIONS, load_unet
+from geobench.features.diffusion.noise import draw_noise, signal_and_noise
+from geobench.features.diffusion.up_block import VERSION, UpBlockExtractor, UpBlockSettings
 from geobench.features.feature_map import FeatureMap
-from geobench.features.letterbox import Letterbox
 from geobench.features.network import Batches
 from geobench.features.weights import Weights
 from geobench.picture import Picture
 
-VERSION = "2.1"
 
-
-class Settings(PromptSettings):
+class Settings(UpBlockSettings):
     """Settings of ``extractor = "dift"``.
 
     Attributes:
-        side: the image is stretched to a square of this many model pixels.
         timestep: how much noise the latents get, of 1000 steps.
-        up_block: the up block of the UNet whose output is read, from 0; 1 has 1280 channels and side / 16 cells.
         ensemble: over how many noises features are averaged.
         ids: places of a Stable Diffusion 2.1 checkpoint, tried in order.
     """
 
-    side: Annotated[int, Field(ge=64, le=4096, multiple_of=8)] = 768
-    timestep: Annotated[int, Field(ge=0, lt=STEPS)] = 261
-    up_block: Annotated[int, Field(ge=0, le=3)] = 1
     ensemble: Annotated[int, Field(ge=1, le=64)] = 8
     ids: Annotated[tuple[str, ...], Field(min_length=1)] = VERSIONS[VERSION].ids
 
 
-class Extractor:
+class Extractor(UpBlockExtractor[Settings]):
     """Image to the output of an up block of Stable Diffusion's UNet, averaged over noises, not normalised.
 
     Args:
@@ -66,12 +55,7 @@ class Extractor:
 
     def __init__(self, settings: Settings, device: str = "cpu", weights: Weights | None = None) -> None:
         weights = weights or Weights()
-        self.settings = settings
-        self.device = device
-        self.batch = settings.batch_on(device)
-        self.text = TextEncoder(weights, settings.ids, VERSION)
-        self.posterior = settings.place(Posterior(load_vae_encoder(weights, settings.ids)), device)
-        self.unet = settings.place(UpBlock(load_unet(weights, settings.ids, VERSION), settings.up_block), device)
+        super().__init__(settings, device, weights, settings.ids, lambda: load_unet(weights, settings.ids, VERSION))
         self._images = Batches(self.batch)
         self._noises = Batches(self.batch * settings.ensemble, "noise")
 
@@ -87,9 +71,7 @@ class Extractor:
             InputError: a picture's category has no prompt.
         """
         prompts = [self.settings.prompt_for(picture) for picture in pictures]
-        boxes = [Letterbox.squash(picture.size, self.settings.side) for picture in pictures]
-        placed = [box.place(one.pixels, resample="bicubic") for one, box in zip(pictures, boxes, strict=True)]
-        pixels = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in placed]).to(self.device).float() / 255
+        boxes, pixels = self.placed(pictures)
         mean, std = self._images(self.posterior, pixels)
         shape = (self.settings.ensemble, *mean.shape[1:])
         drawn = [draw_noise(shape, seed) for seed in seeds]

@@ -1,4 +1,4 @@
-"""What every network-based extractor shares: precision, memory layout, compilation, and batches that fit the memory."""
+"""What network-based extractors share: precision, layout, compilation, batches that fit the memory, maps of a frame."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from geobench.errors import GeobenchError, GeobenchWarning
+from geobench.features.feature_map import FeatureMap
+from geobench.features.letterbox import FrameKind, Letterbox
+from geobench.picture import Picture
 from geobench.typed_toml import StrictModel
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -112,6 +115,31 @@ class Batches:
         warnings.warn(f"out of memory: going on with {count} at a time", GeobenchWarning, stacklevel=4)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def maps_in_frame(
+    pictures: Sequence[Picture],
+    frame: tuple[FrameKind, int],
+    pixels: Callable[[Picture, Letterbox], Tensor],
+    batches: Batches,
+    run: Callable[..., Any],
+) -> list[FeatureMap]:
+    """Return the feature map of each picture, described in batches in model frames of one size.
+
+    Args:
+        pictures: at least one.
+        frame: kind and side of the model frame.
+        pixels: gives a picture in its model frame, [3, h, w], as the network wants it.
+        batches: says how many images are described together.
+        run: takes the pixels of some images, [n, 3, h, w], returns their features, [n, c, rows, columns].
+
+    Raises:
+        DoesNotFitError: a single image does not fit.
+    """
+    kind, side = frame
+    boxes = [Letterbox.of(kind, picture.size, side) for picture in pictures]
+    (found,) = batches(run, torch.stack([pixels(one, box) for one, box in zip(pictures, boxes, strict=True)]))
+    return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
-from geobench.features.network import Batches, NetworkSettings
+from geobench.features.network import Batches, NetworkSettings, maps_in_frame
 from geobench.features.quadnet_network import SEMANTIC, SIDE, QuadNet
 from geobench.features.state_dict import load_strictly, read_state_dict
 from geobench.features.weights import Weights
@@ -66,10 +66,7 @@ class Extractor:
     @torch.no_grad()
     def many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
         """Return the feature map of each picture; ``seeds`` change nothing."""
-        boxes = [Letterbox.pad(picture.size, SIDE) for picture in pictures]
-        pixels = torch.stack([self.pixels(one, box) for one, box in zip(pictures, boxes, strict=True)])
-        (found,) = self._batches(self._described, pixels)
-        return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
+        return maps_in_frame(pictures, ("pad", SIDE), self.pixels, self._batches, self._described)
 
     def pixels(self, picture: Picture, box: Letterbox) -> Float[Tensor, "3 side side"]:
         """Return an image in the model frame, RGB from -1 to 1, padded with black."""

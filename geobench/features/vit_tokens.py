@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from geobench.errors import InputError
 from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
-from geobench.features.network import Batches, NetworkSettings
+from geobench.features.network import Batches, NetworkSettings, maps_in_frame
 from geobench.features.preprocessor import Colour
 from geobench.picture import Picture
 
@@ -124,10 +124,8 @@ class TokenExtractor:
     @torch.no_grad()
     def many(self, pictures: Sequence[Picture], seeds: Sequence[int]) -> list[FeatureMap]:
         """Return the feature map of each picture; ``seeds`` change nothing."""
-        boxes = [Letterbox.of(self.settings.frame, picture.size, self.settings.side) for picture in pictures]
-        pixels = torch.stack([self.pixels(one, box) for one, box in zip(pictures, boxes, strict=True)])
-        (found,) = self._batches(self.reader, pixels)
-        return [FeatureMap(one, box) for one, box in zip(found, boxes, strict=True)]
+        frame = self.settings.frame, self.settings.side
+        return maps_in_frame(pictures, frame, self.pixels, self._batches, self.reader)
 
     def pixels(self, picture: Picture, box: Letterbox) -> Float[Tensor, "3 side side"]:
         """Return an image in the model frame, its colours normalised; padding is black before that."""

@@ -28,19 +28,9 @@ from geobench.methods.family import family_members, find_family
 from geobench.methods.loader import load_method
 from geobench.picture import Picture
 from geobench.seeding import seed_for
-from tests.conftest import make_tiny_benchmark
+from tests.conftest import SMALL_FEATURES, make_tiny_benchmark
 
-SMALL = """
-title = "Small"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [4]
-[matcher]
-kind = "window-soft-argmax"
-"""
+SMALL = SMALL_FEATURES + '[matcher]\nkind = "window-soft-argmax"\n'
 BYTES = 128 * 8 * 8 * 4
 IMAGES = 12
 

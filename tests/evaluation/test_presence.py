@@ -19,17 +19,6 @@ from geobench.evaluation.protocol import find_protocol
 from geobench.methods.loader import load_method
 
 DEFAULT = find_protocol("default")
-RECIPE = """
-title = "Small"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [4]
-[matcher]
-kind = "nearest"
-"""
 
 
 def slow_precision(positive: list[float], negative: list[float]) -> float:
@@ -124,9 +113,8 @@ def test_hidden_keypoints_are_asked_for_too(tiny: Benchmark) -> None:
 
 
 @pytest.fixture
-def job(tiny: Benchmark, tmp_path: Path) -> Job:
-    (tmp_path / "small.toml").write_text(RECIPE)
-    return Job(load_method(str(tmp_path / "small.toml")), tiny, "test", DEFAULT)
+def job(tiny: Benchmark, small_recipe: str) -> Job:
+    return Job(load_method(small_recipe), tiny, "test", DEFAULT)
 
 
 def test_a_run_equals_the_pairs_one_by_one(job: Job) -> None:

@@ -170,25 +170,11 @@ def test_no_pairs_have_no_figure() -> None:
     assert table[["value", "low", "high"]].isna().all(axis=None)
 
 
-RECIPE = """
-title = "Small"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [4]
-[matcher]
-kind = "nearest"
-"""
-
-
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    (tmp_path / "small.toml").write_text(RECIPE)
+def job(small_recipe: str, tmp_path: Path) -> Job:
     benchmark = make_tiny_benchmark(tmp_path / "raw", n=24)
     benchmark.save(tmp_path / "tiny")
-    return Job(load_method(str(tmp_path / "small.toml")), benchmark, "test", find_protocol("default"))
+    return Job(load_method(small_recipe), benchmark, "test", find_protocol("default"))
 
 
 def test_both_images_are_refused(job: Job) -> None:

@@ -22,23 +22,10 @@ from geobench.features.letterbox import Letterbox
 from geobench.methods.loader import load_method
 from geobench.reporting.heat_map import heat_over_image, save_heat_maps
 
-RECIPE = """
-title = "Small"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [4]
-[matcher]
-kind = "nearest"
-"""
-
 
 @pytest.fixture
-def job(tiny: Benchmark, tmp_path: Path) -> Job:
-    (tmp_path / "small.toml").write_text(RECIPE)
-    return Job(load_method(str(tmp_path / "small.toml")), tiny, "test", find_protocol("default"))
+def job(tiny: Benchmark, small_recipe: str) -> Job:
+    return Job(load_method(small_recipe), tiny, "test", find_protocol("default"))
 
 
 def test_every_pair_that_asks_has_its_map(job: Job, tmp_path: Path) -> None:
@@ -88,11 +75,12 @@ def test_what_offers_no_similarity_is_refused(tiny: Benchmark, job: Job, tmp_pat
         load_similarity(run, "tail")
 
 
-def test_the_command_line(tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "small.toml").write_text(RECIPE)
+def test_the_command_line(
+    tiny: Benchmark, small_recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     common = ["--benchmark", str(tmp_path / "tiny"), "--runs", str(tmp_path / "runs")]
     asked = ["--save-similarity", "nose,tail", "--save-similarity", "left_paw"]
-    assert geobench(["eval", "--method", str(tmp_path / "small.toml"), *common, *asked]) == 0
+    assert geobench(["eval", "--method", small_recipe, *common, *asked]) == 0
     folder = next((tmp_path / "runs").rglob("similarity")).parent
     assert sorted(path.stem for path in (folder / "similarity").iterdir()) == ["left_paw", "nose", "tail"]
     pictures = [tmp_path / "a.png", tmp_path / "b.png"]

@@ -20,6 +20,7 @@ from geobench.methods.alignment import Alignment
 from geobench.methods.family import Family, Variant, family_members
 from geobench.methods.loader import load_method
 from geobench.posing import POSES
+from tests.conftest import SMALL_RECIPE
 from tests.features.checkpoints import dino, saved, without
 from tests.methods.examples import make_picture
 
@@ -101,19 +102,7 @@ def test_a_folder_without_its_preprocessor_is_one_sentence(tmp_path, tiny_sam):
         SamMasks(str(folder))
 
 
-RECIPE = """
-title = "Aligned"
-[[features]]
-extractor = "dense-sift"
-side = 64
-grid = 8
-samples = 8
-bins = [4]
-[matcher]
-kind = "nearest"
-[alignment]
-mask = "sam"
-"""
+RECIPE = SMALL_RECIPE + '[alignment]\nmask = "sam"\n'
 
 
 def test_a_recipe_records_the_hash_and_takes_the_path_from_the_command_line(tmp_path, tiny_sam, monkeypatch):
@@ -133,7 +122,7 @@ def test_random_weights_reach_the_masks_of_a_recipe_and_of_a_family(tmp_path, ti
     method = load_method(str(tmp_path / "row.toml"), weights=Weights(random="tiny"))
     assert method.random_weights
     assert method.weights == {"sam": "random (tiny)"}
-    (tmp_path / "plain.toml").write_text(RECIPE.partition("[alignment]")[0])
+    (tmp_path / "plain.toml").write_text(SMALL_RECIPE)
     alignment = Alignment(mask="sam", sam_model=tiny_sam)
     variant = Variant(name="nearest", title="Nearest", matcher={"kind": "nearest"})
     family = Family(title="Two", variants=(variant, variant), alignment=alignment)
