@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geobench import features
 from geobench.errors import InputError, UsageError
 from geobench.files import sha256_of
 from geobench.fingerprint import digest
@@ -161,12 +162,20 @@ def _dependencies(loaded: LoadedMethod, device: str) -> dict[str, Any]:
         "geobench": __version__,
         "features": loaded.recipe["features"],
         "sources": [sha256_of(Path(source)) if source else None for source in sources],
+        "shared": _shared_sources(),
         "weights": loaded.weights,
         "device": device.partition(":")[0],
     }
     if part.post_process is None:
         return depends
     return depends | {"post_processor": part.post_process.source()}  # its weights are hashed with the others
+
+
+@lru_cache(maxsize=1)
+def _shared_sources() -> str:
+    """Return a digest of all code in ``geobench/features``: what an extractor's own file calls is not in that file."""
+    folder = Path(features.__file__).parent
+    return digest({path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*.py"))})
 
 
 def _features(described: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 
 import geobench
+from geobench import features
 from geobench.benchmark import Benchmark
 from geobench.cli import run as command
 from geobench.errors import GeobenchWarning, UsageError
@@ -24,6 +26,7 @@ from geobench.features.feature_map import FeatureMap
 from geobench.features.letterbox import Letterbox
 from geobench.features.levels import Levels
 from geobench.features.store import FeatureStore, StoreError
+from geobench.methods import stored as stored_module
 from geobench.methods.loader import load_method
 from geobench.methods.stored import StoredMethod, stored_part, with_store
 from geobench.posing import MIRROR
@@ -227,6 +230,22 @@ def test_an_entry_is_found_by_all_that_its_features_depend_on(tiny: Benchmark, t
     assert method.key(replace(picture, path=elsewhere, key="other"), 1) == key
     Image.fromarray(255 - picture.pixels).save(picture.path)
     assert method.key(picture, 1) != key
+
+
+def test_an_entry_depends_on_the_code_that_extractors_share(
+    tiny: Benchmark, tmp_path: Path, recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, key = tiny.picture(0), stored(recipe, tmp_path / "store").key(tiny.picture(0), 1)
+    copied = Path(shutil.copytree(Path(features.__file__).parent, tmp_path / "features"))
+    monkeypatch.setattr(features, "__file__", str(copied / "__init__.py"))
+    stored_module._shared_sources.cache_clear()
+    assert stored(recipe, tmp_path / "store").key(picture, 1) == key
+    (copied / "letterbox.py").write_text("changed = True")
+    stored_module._shared_sources.cache_clear()
+    assert stored(recipe, tmp_path / "store").key(picture, 1) != key
+    monkeypatch.undo()
+    stored_module._shared_sources.cache_clear()
+    assert stored(recipe, tmp_path / "store").key(picture, 1) == key
 
 
 def test_only_what_is_missing_is_described_in_full_batches(tiny: Benchmark, tmp_path: Path, recipe: str) -> None:
