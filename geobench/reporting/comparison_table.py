@@ -12,10 +12,13 @@ import pandas as pd
 from geobench.errors import UsageError
 from geobench.evaluation.comparison import Comparison
 from geobench.reporting.comparison_text import chosen_rows, group_letters, p_text, run_values, sentences
+from geobench.reporting.leaderboard import saw_training_split
+from geobench.reporting.marks import MEANINGS, TRAINED_MARK, TRUTH_MARK, mark_notes, marks_of
 from geobench.reporting.plain_table import PlainTable, frame_csv, percent, render_plain
 from geobench.reporting.scores_text import interval_sentence
 
 _SUBSETS = ("all", "geometry_aware")
+_MEANINGS = MEANINGS | {TRUTH_MARK: "is given the answer: a bound"}
 
 
 def named_rows(comparison: Comparison) -> pd.DataFrame:
@@ -60,15 +63,23 @@ def comparison_text(
     if style == "csv":
         return frame_csv(named_rows(comparison).assign(intervals=how))
     metric = metric or comparison.protocol.averaging.replace("-", "_")
+    comparison = _marked(comparison)
     rows = chosen_rows(comparison, subset, metric, alpha)
     said = said_of(comparison, metric, alpha)
     title = f"{_title(comparison, metric, alpha)}, {subset.replace('_', '-')}"
-    made = f"intervals and p: {how}, paired"
+    notes = [*said, f"intervals and p: {how}, paired", *mark_notes(comparison.names, _MEANINGS)]
     if len(comparison.runs) == 2:
-        return render_plain(_two(comparison, rows, title, [*said, made]), style)
-    every = _every_two(comparison, rows)
-    every = replace(every, notes=[*said, made])
+        return render_plain(_two(comparison, rows, title, notes), style)
+    every = replace(_every_two(comparison, rows), notes=notes)
     return f"{render_plain(_groups(comparison, rows, title), style)}\n{render_plain(every, style)}"
+
+
+def _marked(comparison: Comparison) -> Comparison:
+    """Return a comparison whose names end in the marks of their runs, as in leaderboards."""
+    both = zip(comparison.names, comparison.runs, strict=True)
+    return replace(
+        comparison, names=[name + marks_of([run]) + TRAINED_MARK * saw_training_split(run) for name, run in both]
+    )
 
 
 def _title(comparison: Comparison, metric: str, alpha: float) -> str:

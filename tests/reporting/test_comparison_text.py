@@ -126,7 +126,8 @@ def test_several_runs_are_grouped(runs: list[Run], small: Benchmark) -> None:
     assert "Oracle is better than every other" in sentences(made, "all", "per_image", 0.1)[0]
     text = comparison_text(made, "table")
     assert "methods that share a letter cannot be told apart" in text
-    assert "Random point in the box - Oracle" in text
+    assert "Random point in the box - Oracle‡" in text
+    assert text.endswith("\n‡ is given the answer: a bound\n")
 
 
 def test_table_has_every_scope_and_csv_everything(two: Comparison) -> None:
