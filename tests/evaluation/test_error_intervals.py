@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,13 +144,14 @@ def test_correct_has_the_interval_of_the_scores() -> None:
     assert chosen.low.notna().all()
 
 
+@pytest.mark.parametrize("drawn", ["target-images", "both-images"])
 @pytest.mark.parametrize("subset", ["all", "geometry_aware"])
 @pytest.mark.parametrize("metric", ["per_image", "per_point"])
-def test_both_sides_of_the_gap_have_the_intervals_of_the_scores(subset: str, metric: str) -> None:
-    benchmark = shared_images(3)
+def test_both_sides_of_the_gap_have_the_intervals_of_the_scores(subset: str, metric: str, drawn: Any) -> None:
+    benchmark, settings = shared_images(3), replace(SETTINGS, drawn=drawn)
     pairs, predictions = benchmark.split("test"), scattered(benchmark, DEFAULT, 4)
-    table = error_table(benchmark, pairs, predictions, DEFAULT, by=["category"], bootstrap=SETTINGS)
-    scores = score(benchmark, pairs, predictions, DEFAULT, bootstrap=SETTINGS)
+    table = error_table(benchmark, pairs, predictions, DEFAULT, by=["category"], bootstrap=settings)
+    scores = score(benchmark, pairs, predictions, DEFAULT, bootstrap=settings)
     chosen = scores[np.isclose(scores.alpha, 0.1) & (scores.subset == subset) & (scores.metric == metric)]
     chosen = chosen.set_index("scope").loc[table.scope]
     side = {"all": "standard"}.get(subset, subset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,11 @@ def test_overlaps_have_intervals_where_there_are_enough_images(tmp_path):
         ends = made.confidence_interval.low, made.confidence_interval.high
         assert tuple(rows.loc[scope, ["low", "high"]]) == pytest.approx(ends, abs=1e-9)
     assert rows.loc["category:PASCAL", ["low", "high"]].isna().all()  # two images
+    # Every image is target once and source once here, so drawing both can only widen.
+    both = score_run(run, benchmark, bootstrap=replace(settings, drawn="both-images"))
+    wide = both[both.metric == "iou"].set_index("scope").loc["all"]
+    assert (wide.value, wide.n_images) == (rows.value["all"], rows.n_images["all"])
+    assert wide.high - wide.low > rows.high["all"] - rows.low["all"]
     said = scores_text(run, scores)
     assert f"({100 * rows.low['all']:.1f} – {100 * rows.high['all']:.1f}), mean of 18 pairs" in said
 
