@@ -163,7 +163,7 @@ def load_run(folder: Path | str) -> Run:
     """Return the run stored in ``folder``.
 
     Raises:
-        InputError: run.json is missing, malformed or of a newer schema.
+        InputError: run.json is missing, malformed or of a newer schema, or its protocol is not that of its fingerprint.
     """
     path = Path(folder) / "run.json"
     values = read_json_object(path)
@@ -174,11 +174,14 @@ def load_run(folder: Path | str) -> Run:
     try:
         record = RunRecord.model_validate(values)
         within = ("protocol",)
-        Protocol.model_validate(record.protocol)
+        protocol = Protocol.model_validate(record.protocol)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in (*within, *problem["loc"]))
         raise InputError(f"{path}: {key}: {problem['msg'].lower()}; run the evaluation again") from error
+    if protocol.fingerprint != record.protocol_fingerprint:
+        own = protocol.fingerprint[:12]
+        raise InputError(f"{path}: protocol_fingerprint: is not that of the protocol, {own}; run the evaluation again")
     return Run(Path(folder), record)
 
 

@@ -85,9 +85,7 @@ def _costs(record: RunRecord) -> Iterator[Problem]:
 
 
 def _protocol(record: RunRecord) -> Iterator[Problem]:
-    protocol = Protocol.model_validate(record.protocol)  # load_run has done it once
-    if protocol.fingerprint != record.protocol_fingerprint:
-        yield "protocol_fingerprint", f"is not that of the protocol, {protocol.fingerprint[:12]}; send the run unedited"
+    protocol = Protocol.model_validate(record.protocol)  # load_run has checked it and its fingerprint
     presets = {find_protocol(name).fingerprint: name for name in protocol_names()}
     if protocol.fingerprint not in presets:
         yield "protocol.name", f"{protocol.name!r} counts as no preset of geobench protocols does; use a preset"

@@ -213,6 +213,16 @@ def test_scores_edited_by_hand_are_refused(runs: list[geobench.Run], change: Any
         leaderboard_table(runs)
 
 
+def test_a_protocol_edited_by_hand_is_refused_wherever_the_run_is_read(
+    runs: list[geobench.Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs[0].folder / "run.json"
+    path.write_text(path.read_text().replace('"comparison": "<="', '"comparison": "<"'))
+    for verb in (["leaderboard"], ["table", "3", "--benchmark", "tiny"], ["errors"], ["compare"], ["score"]):
+        assert run_verb([*verb, str(runs[0].folder)]) == 1
+        assert "run.json: protocol_fingerprint: is not that of the protocol" in capsys.readouterr().err
+
+
 def test_a_wrong_answer_is_named_with_its_file(runs: list[geobench.Run]) -> None:
     path = runs[0].folder / "predictions.parquet"
     pd.read_parquet(path).iloc[1:].to_parquet(path)
