@@ -17,6 +17,7 @@ from geobench.builders.synthetic.species import SPECIES
 from geobench.errors import UsageError
 
 SIZE, IMAGES = 96, 48
+pytestmark = pytest.mark.xdist_group("synthetic")  # one process renders for all
 
 
 def contents(folder: Path) -> dict[str, bytes]:
