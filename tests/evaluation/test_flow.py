@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geobench.evaluation.flow import CONSISTENT, bilinear, flow_hits, foreground, overlap, pixel_centres
@@ -24,12 +24,15 @@ def random_flow(rng: np.random.Generator, height: int, width: int, spread: float
 
 
 def slow_accuracy(flow: np.ndarray, truth: np.ndarray, threshold: float) -> tuple[int, int]:
-    """Return the right pixels and the pixels of known truth (main.cpp: 1 - share of errors above the threshold)."""
+    """Return the right pixels and the pixels of known truth (main.cpp: 1 - share of errors above the threshold).
+
+    Displacements are float32, and so is their difference (CvUtils.h: computeFlowError), which decides ties.
+    """
     right = counted = 0
-    for predicted, true in zip(flow.reshape(-1, 2).tolist(), truth.reshape(-1, 2).tolist(), strict=True):
+    for predicted, true in zip(flow.reshape(-1, 2), truth.reshape(-1, 2), strict=True):
         if abs(true[0]) <= 1e9 and abs(true[1]) <= 1e9:
             counted += 1
-            right += not math.hypot(predicted[0] - true[0], predicted[1] - true[1]) > threshold
+            right += not math.hypot(*(predicted - true).tolist()) > threshold
     return right, counted
 
 
@@ -59,6 +62,7 @@ def slow_foreground(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     return mask
 
 
+@example(seed=192)  # a tie in float32 that is none in float64
 @given(seed=SEEDS)
 def test_hits_are_those_of_the_slow_count(seed):
     rng = np.random.default_rng(seed)
