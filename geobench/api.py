@@ -155,7 +155,7 @@ def compare(
     compared = compare_runs(loaded, benchmark, bootstrap or INTERVALS)
     check_alpha(compared, alpha)
     table = named_rows(compared)
-    kind = metric or compared.protocol.averaging.replace("-", "_")
+    kind = metric or compared.protocol.headline
     table.attrs = {"sentences": said_of(compared, kind, alpha), "intervals": compared.bootstrap.record()}
     return table
 

@@ -88,19 +88,22 @@ class Resampled:
 
     def difference(self, first: np.ndarray, second: np.ndarray) -> Resampled:
         """Return the differences of variants ``first`` minus ``second`` (their numbers), image for image."""
-        return Resampled(
-            self.estimate[:, first] - self.estimate[:, second],
-            self.replicates[:, first] - self.replicates[:, second],
-            self.jackknife[:, :, first] - self.jackknife[:, :, second],
-        )
+        return self._difference(first, second, axis=1)
 
     def difference_of_counts(self, first: Sequence[int], second: Sequence[int]) -> Resampled:
         """Return the differences of counts ``first`` minus ``second`` (their numbers), image for image."""
-        return Resampled(
-            self.estimate[list(first)] - self.estimate[list(second)],
-            self.replicates[list(first)] - self.replicates[list(second)],
-            self.jackknife[:, list(first)] - self.jackknife[:, list(second)],
-        )
+        return self._difference(first, second, axis=0)
+
+    def _difference(
+        self, first: Sequence[int] | np.ndarray, second: Sequence[int] | np.ndarray, axis: int
+    ) -> Resampled:
+        """Return differences along an axis of the estimate; the jackknife has that of its images before it."""
+
+        def less(values: np.ndarray, axis: int) -> np.ndarray:
+            difference: np.ndarray = np.take(values, first, axis=axis) - np.take(values, second, axis=axis)
+            return difference
+
+        return Resampled(less(self.estimate, axis), less(self.replicates, axis), less(self.jackknife, axis + 1))
 
 
 def drawn_images(

@@ -107,6 +107,11 @@ class Protocol(StrictModel):
         return self
 
     @property
+    def headline(self) -> str:
+        """The metric of ``scores.parquet`` that its authors print: ``per_image`` or ``per_point``."""
+        return self.averaging.replace("-", "_")
+
+    @property
     def box_in_query_image(self) -> bool:
         """Whether the size is that of the image that points are asked of, not of the one answered in."""
         return (self.box == "source") == (self.direction == "source-to-target")

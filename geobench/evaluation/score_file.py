@@ -14,14 +14,14 @@ from geobench.files import read_table, write_table
 ATTRIBUTE = "intervals"
 KEY = ("scope", "subset", "metric", "alpha")
 FIGURES = ("value", "low", "high", "n", "n_pairs", "n_points", "n_images")
-_KEY = b"geobench.intervals"  # in the metadata of the file
+_METADATA = b"geobench.intervals"  # in the metadata of the file
 
 
 def write_scores(path: Path, scores: pd.DataFrame) -> None:
     """Write scores whole; what ``scores.attrs["intervals"]`` says of the intervals goes into the file's metadata."""
     table = pa.Table.from_pandas(pd.DataFrame(scores, copy=False), preserve_index=False)
     made = json.dumps(scores.attrs.get(ATTRIBUTE), sort_keys=True).encode()
-    write_table(path, table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: made}))
+    write_table(path, table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA: made}))
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -38,9 +38,9 @@ def read_scores(path: Path) -> pd.DataFrame:
     _check_columns(path, table)
     frame = table.to_pandas()
     try:
-        frame.attrs[ATTRIBUTE] = json.loads((table.schema.metadata or {}).get(_KEY, b"null"))
+        frame.attrs[ATTRIBUTE] = json.loads((table.schema.metadata or {}).get(_METADATA, b"null"))
     except ValueError as error:
-        raise InputError(f"{path}: metadata {_KEY.decode()!r} is not JSON; run geobench score again") from error
+        raise InputError(f"{path}: metadata {_METADATA.decode()!r} is not JSON; run geobench score again") from error
     return frame
 
 

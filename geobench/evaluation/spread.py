@@ -131,7 +131,7 @@ def _row(scores: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     about = {
         "protocol": protocol.name,
         "fingerprint": protocol.fingerprint,
-        "headline": protocol.averaging.replace("-", "_"),
+        "headline": protocol.headline,
         "alpha": sorted(scores.alpha.unique()),
     }
     ends = {"": wide.value, "_low": wide.low, "_high": wide.high}

@@ -41,7 +41,7 @@ def _table(
     runs: Sequence[Run], split: str, alphas: Sequence[float], metric: str | None, intervals: bool
 ) -> Leaderboard:
     record = runs[0].record
-    metric = metric or Protocol.model_validate(record.protocol).averaging.replace("-", "_")
+    metric = metric or Protocol.model_validate(record.protocol).headline
     columns = [Column(record.benchmark.name, f"@{alpha:g}", subset) for subset in SUBSETS.values() for alpha in alphas]
     methods = [marked(run) for run in runs]
     values, *ends = np.array([_row(run, alphas, metric) for run in runs]).transpose(2, 0, 1)

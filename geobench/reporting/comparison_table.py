@@ -62,7 +62,7 @@ def comparison_text(
     how = interval_sentence(comparison.bootstrap.record())
     if style == "csv":
         return frame_csv(named_rows(comparison).assign(intervals=how))
-    metric = metric or comparison.protocol.averaging.replace("-", "_")
+    metric = metric or comparison.protocol.headline
     comparison = _marked(comparison)
     rows = chosen_rows(comparison, subset, metric, alpha)
     said = said_of(comparison, metric, alpha)

@@ -92,7 +92,7 @@ def leaderboard_table(
     """
     shown, notes = shown_runs(runs)
     protocol = Protocol.model_validate(shown[0].record.protocol)
-    metric = metric or protocol.averaging.replace("-", "_")
+    metric = metric or protocol.headline
     cells: dict[str, dict[Column, Figure]] = {}
     for run in shown:
         cells.setdefault(marked(run), {}).update(figures_of(run, alpha, metric))
